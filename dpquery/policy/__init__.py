@@ -1,0 +1,1 @@
+"""The owner's promises: policy files, and the catalog that the binder reads."""

@@ -1,0 +1,248 @@
+"""What a caller may hold: answers, prices and budgets; no exact value among them."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dpquery.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+Cell = Any
+"""One value of an answer: None, bool, int, float, str, date, datetime or Decimal."""
+
+
+class Interval(NamedTuple):
+    """A confidence interval for what the query would say without noise."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A privacy loss, or what is left of a budget, as (ε, δ)."""
+
+    epsilon: float
+    delta: float
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The error to expect of one noisy column, from public knowledge only."""
+
+    column: str
+    half_width: float | None
+    """Half of the 95 % interval; ``None`` where it depends on the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a query costs."""
+
+    epsilon: float
+    """What this query alone gives, at the budget's δ."""
+    delta: float
+    """The part of the budget's δ that this query uses, for withholding groups."""
+    rho: float
+    """The zCDP loss that the ledger adds up; under pure DP, its equivalent."""
+    remaining: Amount | None = None
+    """What would be left to this analyst afterwards."""
+    queries_left: int | None = None
+    """About how many more queries like this one, after it."""
+    expected: tuple[Expected, ...] = ()
+    notes: tuple[str, ...] = ()
+    explanation: str = field(default="", repr=False)
+
+    def explain(self) -> str:
+        """Return the plan, step by step, with its numbers."""
+        return self.explanation
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """An analyst's budget. ``spent`` is a reading; ``total`` is the promise."""
+
+    total: Amount
+    spent: Amount
+    remaining: Amount
+    """The largest single query that would still be answered."""
+    _count: Callable[[str], int] = field(repr=False, compare=False)
+
+    def queries_left(self, sql: str) -> int:
+        """Return how many more queries like *sql* fit; charges nothing."""
+        return self._count(sql)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One earlier release of an analyst."""
+
+    id: str
+    asked_at: str
+    """UTC, ISO 8601."""
+    sql: str
+    price: Price
+    state: str
+    """``settled``, or ``reserved`` when no answer was given for the charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """One column, as :meth:`Session.tables` shows it."""
+
+    name: str
+    type: str
+    bounds: tuple[Cell, Cell] | None
+    keys: str
+    """``listed``, ``from table.column``, ``public`` or ``unknown``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """One table, as :meth:`Session.tables` shows it."""
+
+    name: str
+    public: bool
+    unit: str | None
+    """How a row finds its privacy unit, e.g. ``visit_id → visits.patient_id``."""
+    columns: tuple[ColumnInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A noisy answer with its price and its error bars."""
+
+    id: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Cell, ...]]
+    price: Price
+    remaining: Amount
+    replayed: bool
+    """Whether this is an earlier answer, shown again for nothing."""
+    notes: list[str]
+    noisy: tuple[str, ...]
+    """The columns that have intervals."""
+    explanation: str = field(repr=False)
+    _intervals: Callable[[float], Mapping[str, Sequence[Interval | None]]] = field(
+        repr=False, compare=False
+    )
+
+    def intervals(self, confidence: float = 0.95) -> dict[str, list[Interval | None]]:
+        """
+        Return ``{column: [(low, high) or None, …]}`` for every noisy column.
+
+        The interval covers the query's answer on this data, after contribution
+        bounding, with probability *confidence*; it does not cover clipping.
+        """
+        if not 0 < confidence < 1:
+            msg = f"confidence is a number between 0 and 1, not {confidence!r}"
+            raise ConfigError(msg, code="DPQ402", hint="for 95 %, say 0.95")
+        return {name: list(ends) for name, ends in self._intervals(confidence).items()}
+
+    def explain(self) -> str:
+        """Return how the answer was made, step by step, with its numbers."""
+        return self.explanation
+
+    def table(
+        self, *, intervals: bool = False, confidence: float = 0.95
+    ) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
+        """
+        Return (columns, rows); with *intervals*, ``x_low`` and ``x_high`` follow x.
+
+        The end points are ``None`` where a cell has no interval.
+        """
+        if not intervals:
+            return self.columns, list(self.rows)
+        bars = self.intervals(confidence)
+        names: list[str] = []
+        columns: list[list[Cell]] = []
+        for index, name in enumerate(self.columns):
+            names.append(name)
+            columns.append([row[index] for row in self.rows])
+            if name in bars:
+                names += [f"{name}_low", f"{name}_high"]
+                columns.append([bar.low if bar else None for bar in bars[name]])
+                columns.append([bar.high if bar else None for bar in bars[name]])
+        return tuple(names), list(zip(*columns, strict=True))
+
+    def to_arrow(self, *, intervals: bool = False) -> pa.Table:
+        """Return a ``pyarrow.Table``."""
+        pyarrow = _optional("pyarrow")
+        names, rows = self.table(intervals=intervals)
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        return pyarrow.table([pyarrow.array(each) for each in columns], list(names))
+
+    def to_pandas(self, *, intervals: bool = False) -> pd.DataFrame:
+        """Return a ``pandas.DataFrame``."""
+        pandas = _optional("pandas")
+        names, rows = self.table(intervals=intervals)
+        frame: pd.DataFrame = pandas.DataFrame.from_records(rows, columns=list(names))
+        return frame
+
+    def to_polars(self, *, intervals: bool = False) -> pl.DataFrame:
+        """Return a ``polars.DataFrame``."""
+        polars = _optional("polars")
+        names, rows = self.table(intervals=intervals)
+        frame: pl.DataFrame = polars.DataFrame(
+            rows, schema=list(names), orient="row", infer_schema_length=None
+        )
+        return frame
+
+    def _repr_html_(self) -> str:
+        """Show the table, its intervals and its price in a notebook."""
+        bars = self.intervals()
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{_cell_html(cell, bars[name][at] if name in bars else None)}</td>"
+                for name, cell in zip(self.columns, row, strict=True)
+            )
+            + "</tr>"
+            for at, row in enumerate(self.rows)
+        )
+        spent = (
+            "replayed, nothing charged"
+            if self.replayed
+            else f"ε {self.price.epsilon:g}"
+        )
+        notes = "".join(f"<br>{html.escape(note)}" for note in self.notes)
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f"<small>{spent} · ε {self.remaining.epsilon:.3g} left · "
+            f"± is the 95 % interval{notes}</small>"
+        )
+
+
+def _cell_html(cell: Cell, bar: Interval | None) -> str:
+    """One table cell, with its half width."""
+    text = (
+        "NULL"
+        if cell is None
+        else f"{cell:.6g}"
+        if isinstance(cell, float)
+        else str(cell)
+    )
+    if bar is not None:
+        text += f" ± {(bar.high - bar.low) / 2:.3g}"
+    return html.escape(text)
+
+
+def _optional(name: str) -> Any:  # noqa: ANN401 -- a module of an optional library
+    """Import a frame library, or say how to get it."""
+    try:
+        return import_module(name)
+    except ImportError:
+        msg = f"this needs {name}, which is not installed"
+        raise ConfigError(
+            msg, code="DPQ403", hint="pip install 'dpquery[frames]'"
+        ) from None

@@ -1,0 +1,96 @@
+"""Advice on valid policies: every rule speaks when it should, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dpquery.policy.build import build
+from dpquery.policy.catalog import DescribedColumn
+from dpquery.policy.lint import RULES, Severity, lint
+from dpquery.policy.load import LoadedPolicy
+
+Load = Callable[..., LoadedPolicy]
+
+TYPES = {
+    "patients": {"patient_id": "INTEGER", "sex": "VARCHAR", "region": "VARCHAR",
+                 "born": "SMALLINT"},
+    "visits": {"visit_id": "BIGINT", "patient_id": "INTEGER", "cost": "DECIMAL(6,2)",
+               "ward": "VARCHAR", "seen": "DATE"},
+    "drugs": {"visit_id": "BIGINT", "code": "VARCHAR", "amount": "DOUBLE"},
+    "regions": {"name": "VARCHAR"},
+    "codes": {"code": "VARCHAR", "title": "VARCHAR"},
+    "sensors": {"reading": "FLOAT"},
+}  # fmt: skip
+
+CASES = {
+    "P101": [("epsilon: 8", "epsilon: 20.1")],
+    "P102": [("delta: 1e-6", "delta: 1.1e-5")],
+    "P103": [("max_epsilon: 1.5", "max_epsilon: 1.5, delta: 1.1e-9")],
+    "P104": [(", delta: 1e-6", ""), ("max_epsilon: 1.5", "delta: 1e-10")],
+    "P105": [("epsilon: 8", "epsilon: 3"), ("{epsilon: 0.2, max_epsilon: 1.5",
+                                            "{epsilon: 3.1")],
+    "P106": [("alice: {epsilon: 3}", "alice: {epsilon: 8.1}")],
+    "P107": [("analysts:\n  alice: {epsilon: 3}\n", ""),
+             ("  bob: {epsilon: 1, max_epsilon_per_query: 0.1}\n", "")],
+    "P108": [("{row_privacy: true",
+              "{references: {reading: visits.visit_id}, row_privacy: true"),
+             ("{reading: {bounds: [0, 1]}}", "{}")],
+    "P109": [("key: visit_id", "key: ward")],
+    "P110": [("    max_rows_per_unit: 50\n", "")],
+    "P111": [("code: {}", "code: {values: [a]}")],
+    "P112": [("      born:", "      patient_id: {values: [1, 2]}\n      born:")],
+    "P113": [("{bounds: [0, 5000], grid: 0.01}", "{}")],
+    "P114": [("[1900, 2026]", "[-32769, 2026]")],
+}  # fmt: skip
+
+
+def codes(loaded: LoadedPolicy, reading: str = "FLOAT") -> list[str]:
+    types = TYPES | {"sensors": {"reading": reading}}
+    columns = [
+        DescribedColumn(table, name, kind, nullable=True)
+        for table, those in types.items()
+        for name, kind in those.items()
+    ]
+    return [finding.code for finding in lint(loaded, build(loaded, columns))]
+
+
+def test_the_good_policy_has_no_findings(load_edited: Load) -> None:
+    assert codes(load_edited()) == []
+    assert lint(load_edited()) == []
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_each_rule_speaks_and_no_other(load_edited: Load, code: str) -> None:
+    loaded = load_edited(*CASES[code])
+    assert codes(loaded, "BIGINT" if code == "P108" else "FLOAT") == [code]
+
+
+def test_limits_of_rules_are_silent(load_edited: Load) -> None:
+    loaded = load_edited(
+        ("epsilon: 8, delta: 1e-6", "epsilon: 20, delta: 1e-5"),
+        ("max_epsilon: 1.5", "max_epsilon: 1.5, delta: 1e-8"),
+        ("[1900, 2026]", "[-32768, 32767]"),
+        ("[0, 5000]", "[-9999.99, 9999.99]"),
+        ("alice: {epsilon: 3}", "alice: {epsilon: 20}"),
+    )
+    assert codes(loaded) == []
+
+
+def test_decimals_have_limits_too(load_edited: Load) -> None:
+    assert codes(load_edited(("[0, 5000]", "[0, 10000]"))) == ["P114"]
+
+
+def test_findings_have_places_hints_and_reasons(load_edited: Load) -> None:
+    (finding,) = lint(load_edited(*CASES["P110"]))
+    assert finding.severity is Severity.INFO
+    assert finding.place.text == "  visits:"
+    assert finding.hint
+    for _, rule in RULES.values():
+        assert (rule.__doc__ or "").strip().endswith(".")
+
+
+def test_findings_come_in_the_order_of_the_file(load_edited: Load) -> None:
+    loaded = load_edited(*CASES["P114"], *CASES["P101"], *CASES["P110"])
+    assert [finding.code for finding in lint(loaded)] == ["P110", "P101"]
