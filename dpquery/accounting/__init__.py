@@ -1,0 +1,1 @@
+"""Arithmetic of privacy loss: pure, exact, no I/O."""
