@@ -1,0 +1,1 @@
+"""The mechanisms: calibrated noise, thresholds and error bars; the door to OpenDP."""
