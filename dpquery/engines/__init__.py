@@ -1,0 +1,1 @@
+"""Where exact numbers live: one room for drivers, opened by the kernel only."""

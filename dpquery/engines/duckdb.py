@@ -1,0 +1,171 @@
+"""Exact answers from DuckDB, locked down, on one version of the data at a time.
+
+One lock: statements run one after the other, so that a failure for want of memory
+or time depends on the statement and the data, not on who else is asking. DuckDB
+itself works with ``Limits.threads``.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from dpquery.engines.base import KeyCheck
+from dpquery.engines.failures import failure
+from dpquery.engines.lockdown import identifier, resume_ctrl_c, time_limit
+from dpquery.engines.sealed import Sealed
+from dpquery.engines.source import ROW_ID, Source
+from dpquery.engines.statement_check import check_statement
+from dpquery.errors import EngineFailure
+from dpquery.policy.catalog import DescribedColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Self
+
+    from dpquery.engines.base import Limits, Statement
+
+_COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable
+FROM duckdb_columns()
+WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
+  AND NOT starts_with(table_name, '__') AND NOT starts_with(column_name, '__')
+ORDER BY table_name, column_index
+"""
+
+
+class DuckDBEngine:
+    """One DuckDB file, or some Parquet and CSV files; safe to share by threads."""
+
+    def __init__(self, source: Source, limits: Limits) -> None:
+        """Remember *source*; :meth:`open` opens it."""
+        self._source = source
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._version = ""
+
+    @classmethod
+    def open(cls, source: Path | Mapping[str, Path], limits: Limits) -> Self:
+        """
+        Open a DuckDB file, or one ``.parquet`` or ``.csv`` file for each table.
+
+        Raises:
+            EngineFailure: DPQ500 or DPQ503 to DPQ509, after what is wrong.
+        """
+        engine = cls(Source.of(source), limits)
+        engine.refresh()
+        return engine
+
+    def version(self) -> str:
+        """Return a name for the data as it lies now, without reading its content."""
+        return self._source.version()
+
+    def refresh(self) -> str:
+        """Open the data as it lies now, and return the version that is open."""
+        with self._lock:
+            self._current()
+            return self._version
+
+    def describe(self) -> list[DescribedColumn]:
+        """Return the columns of all tables and views as they are now.
+
+        By table name, then as the table has them. Names that start with two
+        underscores stay hidden.
+        """
+        with self._lock:
+            rows = self._run(self._current(), _COLUMNS)
+        described = [DescribedColumn(*row) for row in rows]
+        if self._source.files:  # row numbers are ours, not the owner's
+            return [column for column in described if column.name != ROW_ID]
+        return described
+
+    def execute(self, statement: Statement) -> Sealed:
+        """
+        Answer *statement* on the version that :meth:`refresh` returned last.
+
+        Raises:
+            EngineFailure: DPQ501 too slow, DPQ502 failed, DPQ503 the data changed,
+                DPQ510 the SQL is not what was planned; the next statement works.
+        """
+        with self._lock:
+            rows = self._run(self._promised(), statement.sql, statement)
+            self._promised()  # or the rows belong to another version
+            return Sealed(rows)
+
+    def check_unique(self, table: str, column: str) -> KeyCheck:
+        """
+        Count the values of *column* that occur more than once, and its NULLs.
+
+        Raises:
+            EngineFailure: as for :meth:`execute`.
+        """
+        key, rows = identifier(column), f"main.{identifier(table)}"
+        sql = (
+            f"SELECT count(*) FILTER (n > 1 AND {key} IS NOT NULL), "  # noqa: S608 -- the policy's names, quoted
+            f"COALESCE(max(n) FILTER ({key} IS NULL), 0) "
+            f"FROM (SELECT {key}, count(*) AS n FROM {rows} GROUP BY {key})"
+        )
+        with self._lock:
+            [(duplicates, nulls)] = self._run(self._promised(), sql)
+            self._promised()
+        return KeyCheck(table, column, duplicates, nulls)
+
+    def close(self) -> None:
+        """Let go of the database; the next use opens it again."""
+        with self._lock:
+            self._drop()
+
+    def _current(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection to the data as it lies now."""
+        if self._connection is None or self._version != self._source.version():
+            self._drop()
+            self._connection, self._version = self._source.open(self._limits)
+        return self._connection
+
+    def _promised(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection to the version that was promised last, or fail."""
+        if self._connection is not None and self._source.is_snapshot:
+            return self._connection
+        if self._version != self._source.version():
+            raise failure("DPQ503")
+        return self._current()
+
+    def _run(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sql: str,
+        planned: Statement | None = None,
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of *sql*; whatever fails has one of two constant texts."""
+        code = "DPQ502"
+        try:
+            # A cursor of its own: an interrupt cannot hit the next statement.
+            cursor = connection.cursor()
+            with cursor, time_limit(cursor, self._limits.seconds):
+                if planned is not None:
+                    check_statement(cursor, planned)
+                return cursor.execute(sql).fetchall()
+        except EngineFailure:
+            raise
+        except duckdb.InterruptException:
+            code = "DPQ501"
+        except Exception as error:  # noqa: BLE001 -- any text of a driver may quote a row
+            resume_ctrl_c(error)
+        self._drop_if_broken(connection)
+        raise failure(code)  # outside `except`: not even as context may it speak
+
+    def _drop_if_broken(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """After a fatal error a DuckDB database refuses all that follows."""
+        try:
+            connection.cursor().execute("SELECT 1").fetchall()
+        except duckdb.Error:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
