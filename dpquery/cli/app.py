@@ -1,0 +1,126 @@
+"""The command line's frame: its verbs, and the boundary where errors become text."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from dpquery.cli import lists, owner, query, talk
+from dpquery.cli.talk import Exit
+from dpquery.errors import DPQueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# In help texts, \b keeps the lines of a paragraph apart.
+_PLACES = """\b
+stdout is data, stderr is talk. Exit status:
+  0 ok              3 policy or configuration
+  1 refused, found  4 budget or permission
+  2 usage           5 engine, ledger or connection
+
+\b
+First steps:
+  export DPQUERY_POLICY=policies/clinic.yaml DPQUERY_ANALYST=alice
+  dpquery tables
+  dpquery price 'SELECT count(*) FROM visits'
+  dpquery query 'SELECT count(*) FROM visits'
+"""
+
+app = typer.Typer(
+    name="dpquery",
+    help="Ask SQL about people's data; get noisy answers with error bars. Each answer "
+    "costs a part of a privacy budget, and the budget holds.",
+    epilog=_PLACES,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+
+
+_VERBS: tuple[tuple[Callable[..., None], str], ...] = (
+    (
+        query.query,
+        _examples(
+            "dpquery query 'SELECT ward, count(*) FROM visits GROUP BY ward'",
+            "dpquery query -f visits.sql --epsilon 0.5 -o visits.csv",
+            "echo 'SELECT avg(cost) FROM visits' | dpquery query - --format json",
+        ),
+    ),
+    (query.price, _examples("dpquery price -f visits.sql --epsilon 0.5")),
+    (lists.tables, _examples("dpquery tables", "dpquery tables visits --format json")),
+    (lists.budget, _examples("dpquery budget", "dpquery budget --all")),
+    (lists.history, _examples("dpquery history --format csv -o asked.csv")),
+    (
+        owner.check,
+        _examples("dpquery check policies/*.yaml", "dpquery check --data clinic.yaml"),
+    ),
+    (owner.docs, _examples("dpquery docs DPQ110")),
+)
+
+for _verb, _epilog in _VERBS:
+    app.command(epilog=_epilog)(_verb)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 -- typer calls it
+    if not wanted:
+        return
+    try:
+        number = version("dpquery")
+    except PackageNotFoundError:
+        number = "(not installed)"
+    typer.echo(f"dpquery {number}")
+    raise typer.Exit
+
+
+@app.callback()
+def _frame(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version."
+        ),
+    ] = False,
+) -> None:
+    """Read what stands before the verb."""
+
+
+def main() -> NoReturn:
+    """Run the command line of this process and leave."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """
+    Run one command line and return its exit status.
+
+    Whatever happens, the outcome is a status and at most a few lines on stderr.
+    """
+    talk.choose_colour(talk.Colour.AUTO)
+    command = typer.main.get_command(app)
+    try:
+        command.main(args=list(arguments), prog_name="dpquery")
+    except SystemExit as leaving:  # how typer ends everything it handles itself
+        status = leaving.code if isinstance(leaving.code, int) else Exit.OK
+        if status == Exit.INTERRUPTED:
+            talk.interrupted()
+        return status
+    except KeyboardInterrupt:
+        talk.interrupted()
+        return Exit.INTERRUPTED
+    except DPQueryError as failure:
+        talk.error(failure)
+        return failure.exit_status
+    except Exception as failure:  # noqa: BLE001 -- the boundary: nothing passes it
+        talk.unexpected(failure)
+        return Exit.INSIDE
+    return Exit.OK

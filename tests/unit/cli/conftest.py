@@ -1,0 +1,268 @@
+"""A service made by hand, so that the command line is tested without a database."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import ModuleType, SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+
+from dpquery.cli.app import run
+from dpquery.results import (
+    Amount,
+    Budget,
+    ColumnInfo,
+    Expected,
+    HistoryEntry,
+    Interval,
+    Price,
+    Release,
+    TableInfo,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+PRICE = Price(
+    epsilon=0.2,
+    delta=1e-10,
+    rho=0.0011,
+    remaining=Amount(2.8, 9e-7),
+    queries_left=14,
+    expected=(Expected("count", 12.2), Expected("total", 1894.3), Expected("m", None)),
+    notes=("wards with few patients may be missing",),
+    explanation="1. count visits\n2. add noise",
+)
+
+COLUMNS = ("ward", "seen", "at", "cost", "open", "n", "share")
+ROWS: list[tuple[Any, ...]] = [
+    (
+        "Ålesund",
+        dt.date(2024, 2, 29),
+        dt.datetime(2024, 2, 29, 13, 5, 0, 250000),  # noqa: DTZ001 -- SQL's TIMESTAMP
+        Decimal("12345678901234567.10"),
+        True,
+        41,
+        0.4999,
+    ),
+    (
+        'comma, "quote" | pipe\nnew line',
+        None,
+        None,
+        Decimal("-0.50"),
+        False,
+        -3,
+        float("nan"),
+    ),
+    ("", dt.date(1900, 1, 1), None, None, None, 123456, 1e-7),
+    (None, None, None, Decimal(7), True, None, None),
+    ("\x1b[31mred", None, None, Decimal(0), True, 0, float("inf")),
+]
+BARS: dict[str, list[Interval | None]] = {
+    "n": [
+        Interval(28.9, 53.1),
+        Interval(-15.1, 9.1),
+        Interval(121562, 125350),
+        None,
+        Interval(-12.1, 12.1),
+    ],
+    "share": [
+        Interval(0.469, 0.531),
+        None,
+        Interval(0.0, 1.0),
+        None,
+        Interval(0, float("inf")),
+    ],
+}
+
+
+def make_release(
+    columns: tuple[str, ...] = COLUMNS,
+    rows: list[tuple[Any, ...]] = ROWS,
+    bars: dict[str, list[Interval | None]] = BARS,
+    *,
+    replayed: bool = False,
+) -> Release:
+    return Release(
+        id="rel_1",
+        columns=columns,
+        rows=rows,
+        price=PRICE,
+        remaining=Amount(2.8, 9e-7),
+        replayed=replayed,
+        notes=["small groups were withheld"],
+        noisy=tuple(bars),
+        explanation="1. count visits\n2. add noise",
+        _intervals=lambda _: bars,
+    )
+
+
+@dataclass
+class FakeSession:
+    """Answers everything with the same release, and remembers what was asked."""
+
+    release: Release = field(default_factory=make_release)
+    failure: BaseException | None = None
+    asked: list[tuple[str, float | None, str]] = field(default_factory=list)
+    priced: list[tuple[str, float | None, str]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def query(self, sql: str, *, epsilon: float | None, dialect: str) -> Release:
+        self.asked.append((sql, epsilon, dialect))
+        if self.failure is not None:
+            raise self.failure
+        return self.release
+
+    def price(self, sql: str, *, epsilon: float | None, dialect: str) -> Price:
+        self.priced.append((sql, epsilon, dialect))
+        if self.failure is not None:
+            raise self.failure
+        return PRICE
+
+    def budget(self) -> Budget:
+        return Budget(Amount(3, 1e-6), Amount(0, 0), Amount(3, 1e-6), lambda _: 15)
+
+    def tables(self) -> list[TableInfo]:
+        return [
+            TableInfo(
+                "visits",
+                public=False,
+                unit="patient_id",
+                columns=(
+                    ColumnInfo("ward", "VARCHAR", None, "unknown"),
+                    ColumnInfo("cost", "DECIMAL(8,2)", (0, 5000), "unknown"),
+                ),
+            ),
+            TableInfo(
+                "regions",
+                public=True,
+                unit=None,
+                columns=(ColumnInfo("name", "VARCHAR", None, "public"),),
+            ),
+        ]
+
+    def history(self) -> list[HistoryEntry]:
+        when = "2024-02-29T13:05:00+00:00"
+        return [HistoryEntry("rel_1", when, "SELECT 1", PRICE, "settled")]
+
+
+@dataclass
+class FakeService:
+    """Stands where ``dpquery.service.Service`` stands, as class and as instance."""
+
+    session_: FakeSession = field(default_factory=FakeSession)
+    findings: list[Any] = field(default_factory=list)
+    failure: BaseException | None = None
+    opened: list[str] = field(default_factory=list)
+    analysts: list[str] = field(default_factory=list)
+    checked: list[bool] = field(default_factory=list)
+
+    def open(self, path: Path) -> FakeService:
+        if self.failure is not None:
+            raise self.failure
+        self.opened.append(str(path))
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def session(self, analyst: str) -> FakeSession:
+        self.analysts.append(analyst)
+        return self.session_
+
+    def budgets(self) -> dict[str, Budget]:
+        return {"alice": self.session_.budget(), "(dataset)": self.session_.budget()}
+
+    def check(self, *, data: bool) -> list[Any]:
+        self.checked.append(data)
+        return self.findings
+
+
+@dataclass
+class FakePolicies:
+    """Stands where ``dpquery.policy.load`` and ``.lint`` stand."""
+
+    names: tuple[str, ...] = ("alice",)
+    problems: list[Any] = field(default_factory=list)
+    findings: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one command line did."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> FakeService:
+    fake = FakeService()
+    _install(monkeypatch, "dpquery.service", Service=fake)
+    return fake
+
+
+@pytest.fixture
+def policies(monkeypatch: pytest.MonkeyPatch) -> FakePolicies:
+    fake = FakePolicies()
+    _install(
+        monkeypatch,
+        "dpquery.policy.load",
+        load=lambda _: SimpleNamespace(policy=SimpleNamespace(analysts=fake.names)),
+        problems=lambda _: fake.problems,
+    )
+    _install(monkeypatch, "dpquery.policy.lint", lint=lambda *_: fake.findings)
+    return fake
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    service: FakeService,
+    policies: FakePolicies,
+) -> Callable[..., Outcome]:
+    """Run one command line for the only analyst of a policy, in this process."""
+    del service, policies  # only to stand in for the real ones
+    for name in ("NO_COLOR", "FORCE_COLOR", "DPQUERY_ANALYST", "DPQUERY_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DPQUERY_POLICY", "clinic.yaml")
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def call(*arguments: object) -> Outcome:
+        status = run([str(each) for each in arguments])
+        out, err = capfd.readouterr()
+        return Outcome(int(status), out, err)
+
+    return call
+
+
+def _install(monkeypatch: pytest.MonkeyPatch, name: str, **names: object) -> None:
+    module = ModuleType(name)
+    for key, value in names.items():
+        setattr(module, key, value)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+@pytest.fixture
+def hard_release() -> Release:
+    return make_release()
+
+
+@pytest.fixture
+def release_of() -> Callable[..., Release]:
+    return make_release

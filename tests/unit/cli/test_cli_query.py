@@ -1,0 +1,259 @@
+"""What query and price write where."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dpquery.cli.talk import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Command = Callable[..., Any]
+    Fake = Any  # the fakes of conftest.py, which tests cannot import
+
+SQL = "SELECT count(*) FROM visits"
+
+
+def stdin_of(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Let stdout or stderr pass for terminals."""
+    for name in names:
+        monkeypatch.setattr(getattr(sys, name), "isatty", lambda: True, raising=False)
+
+
+def test_data_on_stdout_and_talk_on_stderr(command: Command, service: Fake) -> None:
+    got = command("query", SQL)
+    assert got.status == 0
+    assert got.out.startswith(
+        "ward,seen,at,cost,open,n,n_low,n_high,share,share_low,share_high\nÅlesund,"
+    )
+    assert got.err == (
+        "price   ε 0.2, δ 1e-10 · ε 2.8 of 3 left; about 14 more queries like this\n"
+        "note    small groups were withheld\n"
+    )
+    assert service.session_.asked == [(SQL, None, "duckdb")]
+    assert (service.opened, service.analysts) == (["clinic.yaml"], ["alice"])
+
+
+def test_epsilon_and_dialect_arrive(command: Command, service: Fake) -> None:
+    assert command("query", SQL, "--epsilon", "0.5", "--dialect", "spark").status == 0
+    assert service.session_.asked == [(SQL, 0.5, "spark")]
+
+
+def test_quiet_says_nothing(command: Command) -> None:
+    assert command("query", SQL, "-q").err == ""
+
+
+def test_a_replay_charges_nothing(
+    command: Command, service: Fake, release_of: Callable[..., Any]
+) -> None:
+    service.session_.release = release_of(replayed=True)
+    assert command("query", SQL).err.startswith("price   replayed: nothing was charged")
+
+
+def test_stats_is_exactly_one_json_line(command: Command) -> None:
+    got = command("query", SQL, "--stats")
+    assert got.err.count("\n") == 1
+    assert json.loads(got.err) == {
+        "release": "rel_1",
+        "replayed": False,
+        "price": {"epsilon": 0.2, "delta": 1e-10, "rho": 0.0011},
+        "remaining": {"epsilon": 2.8, "delta": 9e-7},
+        "notes": ["small groups were withheld"],
+    }
+
+
+def test_explain_goes_to_stderr(command: Command) -> None:
+    got = command("query", SQL, "--explain", "-q")
+    assert got.err == "1. count visits\n2. add noise\n"
+
+
+def test_no_intervals(command: Command) -> None:
+    got = command("query", SQL, "--no-intervals")
+    assert got.out.startswith("ward,seen,at,cost,open,n,share\n")
+
+
+def test_json(command: Command) -> None:
+    first = json.loads(command("query", SQL, "--format", "json").out)[0]
+    assert list(first)[5:8] == ["n", "n_low", "n_high"]
+    assert (first["ward"], first["seen"], first["n_low"]) == (
+        "Ålesund",
+        "2024-02-29",
+        28.9,
+    )
+
+
+def test_table_on_a_terminal(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal(monkeypatch, "stdout")
+    monkeypatch.setenv("TERM", "xterm")
+    got = command("query", SQL)
+    assert "41 ± 12" in got.out
+    assert "\x1b[2mNULL" in got.out
+
+
+def test_sql_from_a_file(command: Command, service: Fake, tmp_path: Path) -> None:
+    path = tmp_path / "q.sql"
+    path.write_bytes(b"\xef\xbb\xbfSELECT '\xc3\xa9'")
+    assert command("query", "-f", path).status == 0
+    assert service.session_.asked[0][0] == "SELECT 'é'"
+
+
+@pytest.mark.parametrize("how", [("-",), ("-f", "-")])
+def test_sql_from_stdin(
+    how: tuple[str, ...],
+    command: Command,
+    service: Fake,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stdin_of(monkeypatch, b"SELECT 1\n")
+    assert command("query", *how).status == 0
+    assert service.session_.asked[0][0] == "SELECT 1\n"
+
+
+@pytest.mark.parametrize("verb", ["query", "price"])
+@pytest.mark.parametrize("how", [(), (SQL, "-f", "q.sql"), ("-", "-f", "q.sql")])
+def test_sql_comes_from_one_place(
+    verb: str, how: tuple[str, ...], command: Command, service: Fake
+) -> None:
+    got = command(verb, *how)
+    assert (got.status, got.out) == (2, "")
+    assert got.err.startswith("DPQ406")
+    assert "hint:" in got.err
+    assert service.opened == []
+
+
+def test_unreadable_files(command: Command, tmp_path: Path) -> None:
+    latin = tmp_path / "latin.sql"
+    latin.write_bytes(b"SELECT '\xe9'")
+    huge = tmp_path / "huge.sql"
+    huge.write_bytes(b" " * (1 << 21))
+    for path, text in [
+        (tmp_path / "none.sql", "no such file"),
+        (tmp_path, "is a directory"),
+        (latin, "not UTF-8 text: byte 9"),
+        (huge, "longer than any query"),
+    ]:
+        got = command("query", "-f", path)
+        assert (got.status, got.out, got.err[:6]) == (3, "", "DPQ404")
+        assert text in got.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nan",
+        "inf",
+        "-1",
+        "0",
+        "0.0",
+        "-0.0",
+        "+1",
+        ".5",
+        "1.",
+        "1e999",
+        "1e-320",
+        "1_0",
+        "0x1",
+        "٣",
+        "1,5",
+        "12345678901",
+        "",
+        " 1",
+        "1\n",
+        "0.1234567890123",
+        "true",
+    ],
+)
+def test_epsilon_is_read_strictly(text: str, command: Command, service: Fake) -> None:
+    got = command("query", SQL, "--epsilon", text)
+    assert (got.status, got.err[:6], service.opened) == (2, "DPQ401", [])
+
+
+DRY = """answerable   policy clinic, analyst alice
+price        ε 0.2, δ 1e-10
+budget       ε 3 left of 3 → 2.8     about 14 more queries like this
+expect       count ± 12.2 · total ± 1 890 · m: depends on the data     (95 %)
+note         wards with few patients may be missing
+nothing was charged and no data was read
+"""
+
+
+@pytest.mark.parametrize("how", [("query", "--dry-run"), ("price",)])
+def test_dry_run(how: tuple[str, ...], command: Command, service: Fake) -> None:
+    got = command(*how, SQL)
+    assert (got.status, got.out, got.err) == (0, "", DRY)
+    assert service.session_.asked == []
+    assert service.session_.priced == [(SQL, None, "duckdb")]
+
+
+def test_dry_run_as_json(command: Command) -> None:
+    got = command("price", SQL, "--format", "json")
+    assert json.loads(got.out) == {
+        "epsilon": 0.2,
+        "delta": 1e-10,
+        "rho": 0.0011,
+        "remaining": {"epsilon": 2.8, "delta": 9e-7},
+        "queries_left": 14,
+        "expected": [
+            {"column": "count", "half_width": 12.2},
+            {"column": "total", "half_width": 1894.3},
+            {"column": "m", "half_width": None},
+        ],
+        "notes": ["wards with few patients may be missing"],
+    }
+    assert got.err == DRY
+
+
+def test_dry_run_says_which_format_it_has_not(command: Command) -> None:
+    got = command("price", SQL, "--format", "csv")
+    assert (got.status, got.out) == (0, "")
+    assert got.err.endswith("or --format json\n")
+
+
+def test_dry_run_with_stats_and_explain(command: Command, service: Fake) -> None:
+    got = command("price", SQL, "--stats", "--explain")
+    *plan, stats = got.err.splitlines()
+    assert plan == ["1. count visits", "2. add noise"]
+    assert json.loads(stats)["release"] is None
+    assert json.loads(stats)["remaining"] == {"epsilon": 2.8, "delta": 9e-7}
+    assert service.session_.asked == []
+
+
+# --- long work -----------------------------------------------------------------------
+
+
+class Impatient:
+    """A timer that fires at once."""
+
+    def __init__(self, seconds: float, action: Callable[[], None]) -> None:
+        assert seconds == PATIENCE
+        self.start = action
+
+    def cancel(self) -> None:
+        pass
+
+    def join(self) -> None:
+        pass
+
+
+def test_progress_is_a_constant_that_goes_away(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "Timer", Impatient)
+    quiet = command("query", SQL).err
+    terminal(monkeypatch, "stderr")
+    line = "working … Ctrl-C stops; a charge that was made stands\r\x1b[K"
+    assert command("query", SQL).err == line + quiet
+    assert command("query", SQL, "--stats").err.count("working") == 0
+    assert command("query", SQL, "-q").err == ""
