@@ -1,0 +1,1 @@
+"""The protected kernel: the only code that sees exact values."""

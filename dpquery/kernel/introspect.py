@@ -1,0 +1,114 @@
+"""The owner's data from outside: names, types, versions and keys; never values."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dpquery.engines.base import Limits
+from dpquery.engines.duckdb import DuckDBEngine
+from dpquery.errors import EngineFailure
+from dpquery.policy.build import build
+
+if TYPE_CHECKING:
+    from dpquery.engines.base import Engine, KeyCheck
+    from dpquery.ledger.store import Ledger
+    from dpquery.policy.catalog import Catalog
+    from dpquery.policy.load import LoadedPolicy
+
+SOUND = "sound"
+BROKEN = "broken"
+
+
+def limits_of(loaded: LoadedPolicy) -> Limits:
+    """Return what one statement may use."""
+    limits = loaded.policy.limits
+    return Limits(limits.memory, limits.threads, float(limits.seconds))
+
+
+def open_engine(loaded: LoadedPolicy) -> Engine:
+    """
+    Open the policy's data, read-only and locked.
+
+    Raises:
+        EngineFailure: it cannot be opened.
+    """
+    source = loaded.policy.source
+    limits = limits_of(loaded)
+    if source.duckdb is not None:
+        return DuckDBEngine.open(loaded.resolve(source.duckdb), limits)
+    files = {name: loaded.resolve(path) for name, path in (source.files or {}).items()}
+    return DuckDBEngine.open(files, limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of the data and the catalog that fits it."""
+
+    version: str
+    catalog: Catalog
+
+
+class Data:
+    """The data as it lies now; the catalog is built again when it has changed."""
+
+    def __init__(self, loaded: LoadedPolicy, engine: Engine) -> None:
+        self._loaded = loaded
+        self._engine = engine
+        self._snapshot: Snapshot | None = None
+
+    def snapshot(self) -> Snapshot:
+        """
+        Return the version that the engine answers on, and its catalog.
+
+        Raises:
+            EngineFailure: the data cannot be opened.
+            PolicyError: the policy does not fit the data.
+        """
+        version = self._engine.refresh()
+        if self._snapshot is None or self._snapshot.version != version:
+            catalog = build(self._loaded, self._engine.describe())
+            self._snapshot = Snapshot(version, catalog)
+        return self._snapshot
+
+
+def ownership_keys(catalog: Catalog) -> list[tuple[str, str]]:
+    """Return every (table, key) that an ownership path goes through."""
+    found = {
+        (hop.table, hop.key)
+        for table in catalog.tables.values()
+        if table.owner is not None
+        for hop in table.owner.path
+    }
+    return sorted(found)
+
+
+def check_keys(engine: Engine, catalog: Catalog) -> list[KeyCheck]:
+    """Return the checks of all keys on ownership paths; counts are the owner's."""
+    return [engine.check_unique(table, key) for table, key in ownership_keys(catalog)]
+
+
+def require_sound_keys(snapshot: Snapshot, engine: Engine, ledger: Ledger) -> None:
+    """
+    Refuse to answer on data where a row could have two owners (theory.md 1.1, O1).
+
+    Checked once per version of the data; the verdict is kept in the ledger. Nothing
+    is repaired: keeping only single-owner keys would not be unit-local.
+
+    Raises:
+        EngineFailure: with one constant text, whatever is wrong with the keys.
+    """
+    keys = ownership_keys(snapshot.catalog)
+    if not keys:
+        return
+    name = hashlib.sha256(repr((snapshot.version, keys)).encode()).hexdigest()
+    verdict = ledger.verdict(name)
+    if verdict is None:
+        broken = any(c.duplicates for c in check_keys(engine, snapshot.catalog))
+        verdict = BROKEN if broken else SOUND
+        ledger.record_verdict(name, verdict)
+    if verdict != SOUND:
+        msg = "this data does not pass the owner's checks, so nothing is answered"
+        hint = "tell the owner to run `dpquery check --data`; nothing was charged"
+        raise EngineFailure(msg, code="DPQ530", hint=hint)

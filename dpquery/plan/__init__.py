@@ -1,0 +1,1 @@
+"""What the analyst asked, as pure values: no SQL text, no drivers, no budgets."""

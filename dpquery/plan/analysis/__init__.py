@@ -1,0 +1,1 @@
+"""Facts about a plan, each computed in one place."""

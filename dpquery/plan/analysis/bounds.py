@@ -1,0 +1,373 @@
+"""Intervals of expressions, from declared bounds, filters and arithmetic.
+
+Bounds decide how much noise a SUM needs. They are enforced by a clamp when the
+query runs, so a wrong bound costs accuracy and never privacy (theory.md 0, D2).
+Numbers are exact fractions; dates are days since year 1, timestamps fractions of
+days.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import reduce
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from dpquery.plan.expressions import (
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Constant,
+    Expression,
+    Literal,
+    conjuncts,
+)
+from dpquery.plan.walk import predicates, scans
+from dpquery.policy.catalog import SqlType
+
+if TYPE_CHECKING:
+    from dpquery.plan.relations import Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A closed interval; an end that is ``None`` is not bounded."""
+
+    low: Fraction | None = None
+    high: Fraction | None = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether both ends are known."""
+        return self.low is not None and self.high is not None
+
+    def intersect(self, other: Bounds) -> Bounds:
+        """Return what lies in both; the lower end wins when that is empty."""
+        low = _most(max, self.low, other.low)
+        high = _most(min, self.high, other.high)
+        if low is not None and high is not None and high < low:
+            high = low
+        return Bounds(low, high)
+
+    def hull(self, other: Bounds) -> Bounds:
+        """Return the smallest interval that holds both."""
+        low = None if None in (self.low, other.low) else _most(min, self.low, other.low)
+        high = (
+            None
+            if None in (self.high, other.high)
+            else _most(max, self.high, other.high)
+        )
+        return Bounds(low, high)
+
+
+UNBOUNDED = Bounds()
+Environment: TypeAlias = Mapping[tuple[str, str], Bounds]
+"""Bounds of columns, by relation and name."""
+
+
+def _most(
+    choose: Callable[[Fraction, Fraction], Fraction],
+    left: Fraction | None,
+    right: Fraction | None,
+) -> Fraction | None:
+    """Choose among two ends, either of which may be missing."""
+    if left is None or right is None:
+        return right if left is None else left
+    return choose(left, right)
+
+
+def number(value: Constant) -> Fraction | None:
+    """
+    Return a constant as a position on the line of its type.
+
+    >>> number(dt.date(1, 1, 2))
+    Fraction(2, 1)
+    >>> number("text") is None
+    True
+    """
+    match value:
+        case bool() | int() | Decimal():
+            return Fraction(value)
+        case float():
+            return Fraction(value) if math.isfinite(value) else None
+        case dt.datetime():
+            clock = dt.timedelta(
+                hours=value.hour,
+                minutes=value.minute,
+                seconds=value.second,
+                microseconds=value.microsecond,
+            )
+            micros = clock // dt.timedelta(microseconds=1)
+            return Fraction(value.toordinal()) + Fraction(micros, 86_400_000_000)
+        case dt.date():
+            return Fraction(value.toordinal())
+        case str() | None:
+            return None
+        case _:
+            assert_never(value)
+
+
+def environment(relation: Relation) -> Environment:
+    """Return the bounds of every column of *relation*, narrowed by its filters."""
+    declared: dict[tuple[str, str], Bounds] = {}
+    for scan in scans(relation):
+        for column in scan.table.columns.values():
+            if column.bounds is not None:
+                low, high = (number(end) for end in column.bounds)
+                declared[scan.name, column.name] = Bounds(low, high)
+    return reduce(narrow, predicates(relation), declared)
+
+
+def narrow(env: Environment, predicate: Expression) -> Environment:
+    """Return *env* for the rows where *predicate* is true."""
+    found = dict(env)
+    for part in conjuncts(predicate):
+        for name, bounds in _implied(part, env).items():
+            found[name] = found.get(name, UNBOUNDED).intersect(bounds)
+    return found
+
+
+def _implied(part: Expression, env: Environment) -> dict[tuple[str, str], Bounds]:
+    """Return the column bounds that one condition implies."""
+    match part:
+        case Call(function="or", arguments=options):
+            each = [narrow({}, option) for option in options]
+            shared = set.intersection(*(set(option) for option in each))
+            return {
+                name: reduce(Bounds.hull, (option[name] for option in each))
+                for name in shared
+            }
+        case Call(function="in", arguments=(ColumnRef() as column, *items)):
+            spans = (bounds(item, env) for item in items)
+            return {(column.relation, column.name): reduce(Bounds.hull, spans)}
+        case Call(function=comparison, arguments=(left, right)) if comparison in _SIDES:
+            implied = _compared(left, comparison, right, env)
+            return implied | _compared(right, _SIDES[comparison], left, env)
+        case _:
+            return {}
+
+
+_SIDES = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
+"""Comparisons, and what they become when their sides are exchanged."""
+
+
+def _compared(
+    left: Expression, comparison: str, right: Expression, env: Environment
+) -> dict[tuple[str, str], Bounds]:
+    """Return what ``left comparison right`` says about a column on the left."""
+    if not isinstance(left, ColumnRef):
+        return {}
+    other = bounds(right, env)
+    match comparison:
+        case "lt" | "le":
+            other = Bounds(None, other.high)
+        case "gt" | "ge":
+            other = Bounds(other.low, None)
+    return {} if other == UNBOUNDED else {(left.relation, left.name): other}
+
+
+def bounds(expression: Expression, env: Environment) -> Bounds:
+    """Return an interval that holds every value of *expression* that is not NULL."""
+    match expression:
+        case ColumnRef(type=SqlType.BOOLEAN):
+            return Bounds(Fraction(0), Fraction(1))
+        case ColumnRef(relation=relation, name=name):
+            return env.get((relation, name), UNBOUNDED)
+        case Literal(value=value):
+            return Bounds(number(value), number(value))
+        case Cast(operand=operand, type=type_):
+            return _cast(operand, type_, env)
+        case Case(branches=branches, otherwise=otherwise):
+            spans = [bounds(then, narrow(env, when)) for when, then in branches]
+            if not (isinstance(otherwise, Literal) and otherwise.null):
+                spans.append(bounds(otherwise, env))
+            return reduce(Bounds.hull, spans)
+        case Call(function=function, arguments=arguments):
+            if function in FIXED:
+                return Bounds(*map(Fraction, FIXED[function]))
+            if expression.type is SqlType.BOOLEAN:
+                return Bounds(Fraction(0), Fraction(1))
+            return _call(function, [bounds(each, env) for each in arguments])
+        case _:
+            assert_never(expression)
+
+
+def _cast(operand: Expression, type_: SqlType, env: Environment) -> Bounds:
+    """Bound a conversion: only numbers and times keep their place on the line."""
+    inner = bounds(operand, env)
+    match type_:
+        case SqlType.INTEGER | SqlType.DATE if inner.closed:
+            return _widened(inner)
+        case SqlType.DOUBLE | SqlType.DECIMAL | SqlType.TIMESTAMP:
+            return inner
+        case _:
+            return UNBOUNDED
+
+
+def _widened(inner: Bounds) -> Bounds:
+    """Return the whole numbers around an interval, however values are rounded."""
+    low = None if inner.low is None else Fraction(math.floor(inner.low))
+    high = None if inner.high is None else Fraction(math.ceil(inner.high))
+    return Bounds(low, high)
+
+
+FIXED: dict[str, tuple[int, int]] = {
+    "sign": (-1, 1),
+    "quarter": (1, 4),
+    "month": (1, 12),
+    "week": (1, 53),
+    "day": (1, 31),
+    "dayofyear": (1, 366),
+    "dayofweek": (0, 6),
+    "isodow": (1, 7),
+    "hour": (0, 23),
+    "minute": (0, 59),
+    "second": (0, 59),
+}
+"""Functions with a fixed range, whatever their argument."""
+
+
+def _call(function: str, of: list[Bounds]) -> Bounds:
+    """Bound a function from the intervals of its arguments."""
+    match function, of:
+        case "add", [a, b]:
+            return Bounds(_plus(a.low, b.low), _plus(a.high, b.high))
+        case "subtract", [a, b]:
+            return Bounds(_plus(a.low, _minus(b.high)), _plus(a.high, _minus(b.low)))
+        case "negate", [a]:
+            return Bounds(_minus(a.high), _minus(a.low))
+        case "multiply", [a, b]:
+            return _product(a, b)
+        case "divide", [a, b]:
+            return _quotient(a, b)
+        case "int_divide", [a, b]:
+            return _widened(_quotient(a, b))
+        case "modulo", [a, b]:
+            return _remainder(a, b)
+        case "abs", [a]:
+            return _absolute(a)
+        case (("floor" | "ceil" | "round" | "trunc"), [a, *_]):
+            return _widened(a)
+        case "year", [a] if a.low is not None and a.high is not None:
+            years = (dt.date.fromordinal(_day(end)).year for end in (a.low, a.high))
+            return Bounds(*map(Fraction, years))
+        case "date_trunc", [_, a]:
+            # at most a year and a leap day before the value itself
+            return Bounds(None if a.low is None else a.low - 366, a.high)
+        case (("coalesce" | "if"), [*spans]):
+            return reduce(Bounds.hull, spans)
+        case "nullif", [a, _]:
+            return a
+        case "least", [*spans]:
+            lows = [each.low for each in spans]
+            highs = [each.high for each in spans if each.high is not None]
+            low = (
+                None if None in lows else min(each for each in lows if each is not None)
+            )
+            # NULLs are skipped, so the largest upper end is the only safe one
+            return Bounds(low, max(highs) if len(highs) == len(spans) else None)
+        case "greatest", [*spans]:
+            return _minus_all(_call("least", [_minus_all(each) for each in spans]))
+        case ("length", _):
+            return Bounds(Fraction(0), None)
+        case _:
+            return UNBOUNDED
+
+
+def _day(position: Fraction) -> int:
+    """Return the ordinal of the day, within what Python's dates can hold."""
+    return min(max(math.floor(position), 1), dt.date.max.toordinal())
+
+
+def _minus_all(a: Bounds) -> Bounds:
+    return Bounds(_minus(a.high), _minus(a.low))
+
+
+def _plus(a: Fraction | None, b: Fraction | None) -> Fraction | None:
+    return None if a is None or b is None else a + b
+
+
+def _minus(a: Fraction | None) -> Fraction | None:
+    return None if a is None else -a
+
+
+def _product(a: Bounds, b: Bounds) -> Bounds:
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return UNBOUNDED
+    corners = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
+    return Bounds(min(corners), max(corners))
+
+
+def _quotient(a: Bounds, b: Bounds) -> Bounds:
+    if b.low is None or b.high is None or b.low <= 0 <= b.high:
+        return UNBOUNDED
+    return _product(a, Bounds(1 / b.high, 1 / b.low))
+
+
+def _remainder(a: Bounds, b: Bounds) -> Bounds:
+    reach = _absolute(b).high
+    if reach is None:
+        return UNBOUNDED
+    low = Fraction(0) if a.low is not None and a.low >= 0 else -reach
+    return Bounds(low, reach)
+
+
+def _absolute(a: Bounds) -> Bounds:
+    if a.low is not None and a.low >= 0:
+        return a
+    if a.high is not None and a.high <= 0:
+        return _minus_all(a)
+    if a.low is None or a.high is None:
+        return Bounds(Fraction(0), None)
+    return Bounds(Fraction(0), max(-a.low, a.high))
+
+
+def decimals(expression: Expression) -> int | None:
+    """
+    Return how many digits after the point hold every value; ``None``: unknown.
+
+    >>> cost = ColumnRef("t", "cost", SqlType.DECIMAL, "DECIMAL(10,2)", 2)
+    >>> decimals(Call("multiply", (cost, cost), SqlType.DOUBLE))
+    4
+    """
+    match expression:
+        case ColumnRef(type=SqlType.INTEGER | SqlType.BOOLEAN):
+            return 0
+        case ColumnRef(type=SqlType.DECIMAL, decimals=digits):
+            return digits
+        case Literal(value=bool() | int() | None):
+            return 0
+        case Literal(value=Decimal() as value):
+            return max(0, -int(value.as_tuple().exponent))
+        case Cast(type=SqlType.INTEGER):
+            return 0
+        case Cast(operand=operand, type=SqlType.DOUBLE):
+            return decimals(operand)
+        case Case(branches=branches, otherwise=otherwise):
+            return _largest(
+                [decimals(each) for _, each in branches] + [decimals(otherwise)]
+            )
+        case Call(type=SqlType.INTEGER):
+            return 0
+        case Call(function="multiply", arguments=arguments):
+            each_has = [decimals(each) for each in arguments]
+            return None if None in each_has else sum(filter(None, each_has))
+        case Call(function=function, arguments=arguments) if function in _EXACT:
+            return _largest([decimals(each) for each in arguments])
+        case _:
+            return None
+
+
+_EXACT = frozenset(
+    {"add", "subtract", "negate", "abs", "coalesce", "nullif", "least", "greatest"}
+)
+"""Functions whose result has no more digits than its arguments."""
+
+
+def _largest(digits: list[int | None]) -> int | None:
+    return None if None in digits else max(each for each in digits if each is not None)

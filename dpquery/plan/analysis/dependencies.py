@@ -1,0 +1,111 @@
+"""What follows from the unit: columns it determines, rows it can have.
+
+These are hints (theory.md 1.6): they choose how much noise is needed. The limits
+they lead to are enforced when the query runs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from dpquery.plan.expressions import Call, ColumnRef, Expression, conjuncts
+from dpquery.plan.relations import Filter, Join, Relation, Scan
+from dpquery.plan.walk import columns, predicates, scans
+
+if TYPE_CHECKING:
+    from dpquery.plan.relations import Owned
+
+DEFAULT_ROWS_PER_UNIT = 16
+"""Where the policy declares no ``max_rows_per_unit``."""
+
+
+def determined_by_unit(expressions: list[Expression], source: Owned) -> bool:
+    """Return whether each unit has one value of every expression."""
+    fixed = {
+        scan.name
+        for scan in scans(source.relation)
+        if scan.table.owner is not None
+        and not scan.table.owner.path
+        and scan.table.key == scan.table.owner.column
+    }
+    fixed |= _public_partners(source.relation, fixed)
+    return all(
+        column.relation in fixed or column in source.units
+        for expression in expressions
+        for column in columns(expression)
+    )
+
+
+def _public_partners(relation: Relation, fixed: set[str]) -> set[str]:
+    """Return public scans joined on their key to what the unit determines."""
+    keys = {
+        (scan.name, scan.table.key)
+        for scan in scans(relation)
+        if scan.table.public and scan.table.key is not None
+    }
+    found = set()
+    for part in _equalities(relation):
+        for one, other in (part, part[::-1]):
+            if (one.relation, one.name) in keys and other.relation in fixed:
+                found.add(one.relation)
+    return found
+
+
+def _equalities(relation: Relation) -> list[tuple[ColumnRef, ColumnRef]]:
+    """Return the pairs of columns that joins and filters equate."""
+    found = []
+    for predicate in (*predicates(relation), *_left_conditions(relation)):
+        for part in conjuncts(predicate):
+            match part:
+                case Call(
+                    function="eq", arguments=(ColumnRef() as one, ColumnRef() as other)
+                ):
+                    found.append((one, other))
+    return found
+
+
+def _left_conditions(relation: Relation) -> list[Expression]:
+    """Return the conditions of LEFT joins: a partner is still at most one by key."""
+    match relation:
+        case Scan():
+            return []
+        case Filter(child=child):
+            return _left_conditions(child)
+        case Join(left=left, kind="LEFT", condition=condition):
+            return [*_left_conditions(left), condition]
+        case Join(left=left, right=right):
+            return _left_conditions(left) + _left_conditions(right)
+        case _:
+            assert_never(relation)
+
+
+def rows_per_unit(relation: Relation) -> int:
+    """
+    Return how many rows one unit has, as far as the policy says.
+
+    A private table's row count stands for joins along foreign keys: the child has
+    the rows, a parent adds none. So the largest table decides.
+    """
+    return max((_rows(scan) for scan in scans(relation)), default=1)
+
+
+def _rows(scan: Scan) -> int:
+    table = scan.table
+    if table.owner is None:
+        return 1
+    if not table.owner.path and table.key == table.owner.column:
+        return 1
+    if table.owner.column == "rowid" and not table.owner.path:
+        return 1
+    return table.max_rows_per_unit or DEFAULT_ROWS_PER_UNIT
+
+
+def rows_per_group(relation: Relation) -> int | None:
+    """Return how many rows of one unit fall into one group, if the policy says."""
+    limits = [
+        scan.table.max_rows_per_group or _rows(scan)
+        for scan in scans(relation)
+        if not scan.table.public
+    ]
+    declared = any(scan.table.max_rows_per_group for scan in scans(relation))
+    return max(limits, default=1) if declared else None

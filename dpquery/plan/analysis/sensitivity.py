@@ -1,0 +1,120 @@
+"""How far one unit can move a released vector.
+
+The limits follow theory.md 2.2: (A) for truncation to k groups, (B) for norm
+clipping. The clip that enforces them is in the SQL; numbers here are exact integers
+or rounded up, so that the clip is never looser than the noise assumes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, assert_never
+
+from dpquery.plan.aggregates import Moment, Present, Rows, Total, Units
+from dpquery.plan.program import BoundingMode
+
+if TYPE_CHECKING:
+    from dpquery.plan.program import Bounding
+
+CLIP_SLACK = 1e-12
+"""The clip aims this much below its limit, to cover the rounding of DOUBLE."""
+LIMIT_CAP = float(1 << 52)
+"""No limit is above this, so that DOUBLE holds every clipped integer exactly."""
+SUB_STEPS = 1 << 10
+
+
+def row_limit(rows: int, per_group: int | None, bounding: Bounding) -> float:
+    """
+    Return the norm that a unit's row counts are clipped to, in rows.
+
+    *rows* and *per_group* are the policy's hints. Under norm clipping the limit is
+    the largest norm of a unit that keeps to them: at most *rows* rows, at most
+    *per_group* of them in one group, in at most k groups; theory.md 2.2 (A) for
+    ``sqrt(c·M)``. Under truncation it is the limit per group.
+    """
+    if bounding.single_group:
+        return float(rows)
+    if bounding.mode is BoundingMode.TRUNCATE:
+        return float(per_group or rows)
+    if per_group is None:
+        return float(rows)
+    if bounding.norm == 1:
+        return float(min(rows, per_group * bounding.groups))
+    spread = math.sqrt(per_group * min(rows, per_group * bounding.groups))
+    return min(float(rows), spread)
+
+
+def moment_limit(moment: Moment, rows: float, bounding: Bounding) -> float:
+    """Return the norm limit of one moment, in steps of its grid."""
+    match moment:
+        case Rows() | Present():
+            return min(rows, LIMIT_CAP)
+        case Total(value=value):
+            return min(rows * value.reach, LIMIT_CAP)
+        case Units():
+            if bounding.single_group or bounding.mode is BoundingMode.TRUNCATE:
+                return 1.0
+            k = bounding.groups
+            return math.sqrt(k) if bounding.norm == 2 else float(k)  # noqa: PLR2004
+        case _:
+            assert_never(moment)
+
+
+def sub_steps(moment: Moment, limit: float, bounding: Bounding) -> int:
+    """
+    Return into how many parts a step is cut, so that scaling down keeps digits.
+
+    A unit in a hundred groups adds 0.28 to each of them, not 0. Where nothing is
+    scaled, or where a row has many steps anyway, a step stays whole.
+    """
+    if bounding.single_group:
+        return 1
+    coarse = not isinstance(moment, Total) or moment.value.reach < SUB_STEPS
+    return SUB_STEPS if coarse and limit * SUB_STEPS <= LIMIT_CAP else 1
+
+
+def sensitivity(limit: int, bounding: Bounding) -> int:
+    """
+    Return Δ in sub-steps from the clip's limit in sub-steps, rounded up.
+
+    Under truncation a unit is in k groups, each within *limit*: Δ₂ = limit·√k and
+    Δ₁ = limit·k (theory.md 2.2 A). Under norm clipping Δ is the limit itself (B).
+    """
+    if bounding.mode is BoundingMode.NORM or bounding.single_group:
+        return limit
+    k = bounding.groups
+    return limit * k if bounding.norm == 1 else _ceil_sqrt(limit * limit * k)
+
+
+def _ceil_sqrt(square: int) -> int:
+    root = math.isqrt(square)
+    return root if root * root == square else root + 1
+
+
+def unit_weights(bounding: Bounding) -> tuple[tuple[int, int], ...]:
+    """
+    Return (groups g, weight in sub-steps) of a unit's indicator, for g = 1 … G.
+
+    Theory.md 2.5: with g groups a unit weighs min(1, √(k/g)) in each, min(1, k/g)
+    under the L1 norm, and nothing at all beyond the group cap G. The SQL computes
+    the same weights.
+    """
+    if bounding.single_group:
+        return ((1, 1),)
+    if bounding.mode is BoundingMode.TRUNCATE:
+        return tuple((g, SUB_STEPS) for g in range(1, bounding.groups + 1))
+    if bounding.group_cap is None:
+        msg = "unit weights are for releases that withhold groups, under a group cap"
+        raise ValueError(msg)
+    return tuple(
+        (g, unit_weight(g, bounding)) for g in range(1, bounding.group_cap + 1)
+    )
+
+
+def unit_weight(groups: int, bounding: Bounding) -> int:
+    """Return the weight, in sub-steps, of a unit with rows in *groups* groups."""
+    if groups <= bounding.groups:
+        return SUB_STEPS
+    ratio = bounding.groups / groups
+    share = ratio if bounding.norm == 1 else math.sqrt(ratio)
+    return math.floor(SUB_STEPS * share)

@@ -1,0 +1,105 @@
+"""From a bound query to a program of releases; pure, and reads no data.
+
+The order is part of the privacy argument:
+
+1. ``own``: every row gets its unit, or the query is refused. First, because a limit
+   per unit means nothing for a row without one.
+2. ``decompose_aggregates``: aggregates become integer moments on clamped values. It
+   reads bounds from the filters of the owned relation.
+3. ``key_domain``: public keys, or none. Before bounding, because rows outside the
+   domain must not use up a unit's contribution (theory.md 2.4).
+4. ``bound_contributions``: limits per unit, after the last operator that multiplies
+   rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpquery.errors import QueryRefused
+from dpquery.plan.aggregates import Units
+from dpquery.plan.analysis.bounds import environment
+from dpquery.plan.analysis.partitions import key_domain
+from dpquery.plan.analysis.privacy_unit import own
+from dpquery.plan.expressions import ColumnRef
+from dpquery.plan.program import Program, ReleaseStep
+from dpquery.plan.rewrite.bound_contributions import (
+    BoundingRules,
+    bound_contributions,
+    bounding,
+)
+from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
+from dpquery.plan.walk import scans
+from dpquery.policy.catalog import SqlType
+
+if TYPE_CHECKING:
+    from dpquery.plan.program import AggregateQuery, GroupKey, Query
+    from dpquery.plan.relations import Owned
+    from dpquery.policy.catalog import Catalog
+
+
+def compile_program(query: Query, catalog: Catalog, rules: BoundingRules) -> Program:
+    """
+    Return the releases that answer *query*, and the SELECT over them.
+
+    Raises:
+        QueryRefused: some row has no single owner, or some value no bounds.
+    """
+    steps = tuple(compile_release(each, catalog, rules) for each in query.boundaries)
+    return Program(steps, query.post)
+
+
+def compile_release(
+    query: AggregateQuery, catalog: Catalog, rules: BoundingRules
+) -> ReleaseStep:
+    """Return one DP boundary as a bounded integer aggregate."""
+    source = own(query.source, catalog)
+    for key in query.keys:
+        _check_key(key, source)
+    env = environment(source.relation)
+    grids = {
+        (scan.name, column.name): column
+        for scan in scans(source.relation)
+        for column in scan.table.columns.values()
+    }
+    decomposed = decompose_aggregates(query.aggregates, env, grids)
+    domain = key_domain(query.keys, source.relation, env, catalog)
+    moments = decomposed.moments
+    if domain is None or not moments:
+        moments = tuple(dict.fromkeys((Units(), *moments)))
+    how = bounding(rules, source, query.keys, withholds=domain is None)
+    return ReleaseStep(
+        name=query.name,
+        source=source,
+        keys=query.keys,
+        domain=domain,
+        moments=bound_contributions(moments, source, how),
+        bounding=how,
+        columns=decomposed.columns,
+    )
+
+
+_KEY_TYPES = frozenset(
+    {
+        SqlType.BOOLEAN,
+        SqlType.INTEGER,
+        SqlType.VARCHAR,
+        SqlType.DATE,
+        SqlType.TIMESTAMP,
+    }
+)
+
+
+def _check_key(key: GroupKey, source: Owned) -> None:
+    """Refuse keys that would show units, or that print differently when equal."""
+    if isinstance(key.expression, ColumnRef) and key.expression in source.units:
+        msg = f"a group per {source.kind} would show individuals"
+        hint = f"group by what a {source.kind} has in common with others"
+        raise QueryRefused(msg, code="DPQ123", place=key.place, hint=hint)
+    if key.expression.type not in _KEY_TYPES:
+        msg = f"{key.expression.type} values cannot be group keys"
+        hint = "round to whole numbers: CAST(FLOOR(x) AS INTEGER)"
+        raise QueryRefused(msg, code="DPQ126", place=key.place, hint=hint)
+
+
+__all__ = ["BoundingRules", "compile_program", "compile_release"]

@@ -1,0 +1,135 @@
+"""One policy, opened: its data, its ledger, and sessions for its analysts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from dpquery.errors import ConfigError
+from dpquery.kernel.introspect import Data, check_keys, limits_of, open_engine
+from dpquery.kernel.postprocess import open_released
+from dpquery.kernel.release import Backends
+from dpquery.ledger.store import DATASET, Ledger
+from dpquery.policy.lint import Finding, Severity, lint
+from dpquery.policy.load import LoadedPolicy, load
+from dpquery.service.access import dataset_promise, grant
+from dpquery.service.session import Session, budget_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from dpquery.results import Budget
+
+
+class Service:
+    """
+    Answers queries on one dataset under one policy.
+
+    Opening reads names and types, never rows. A service may be shared by threads;
+    several processes may serve the same policy, for the ledger decides.
+    """
+
+    def __init__(self, loaded: LoadedPolicy) -> None:
+        self.loaded = loaded
+        self._engine = open_engine(loaded)
+        try:
+            location = loaded.policy.ledger
+            if "://" not in location:
+                location = str(loaded.resolve(location))
+            definition = dataset_promise(loaded.policy).definition
+            ledger = Ledger.open(location, definition=definition)
+        except BaseException:
+            self._engine.close()
+            raise
+        self.backends = Backends(
+            self._engine, ledger, open_released(), limits_of(loaded)
+        )
+        self.data = Data(loaded, self._engine)
+
+    @classmethod
+    def open(cls, policy: str | Path) -> Self:
+        """
+        Open the service of the policy file *policy*.
+
+        Raises:
+            PolicyError: the policy is wrong, or does not fit the data.
+            EngineFailure: the data cannot be opened.
+            LedgerError: the ledger cannot be trusted, read or written.
+        """
+        return cls(load(policy))
+
+    def session(self, analyst: str, *, closes: bool = False) -> Session:
+        """
+        Return a session of *analyst*; with *closes*, it closes the service with it.
+
+        Raises:
+            AccessDenied: the policy does not list them.
+        """
+        return Session(self, grant(self.loaded.policy, analyst), closes=closes)
+
+    def budgets(self) -> dict[str, Budget]:
+        """Return the dataset's budget and every analyst's, for the owner."""
+        policy = self.loaded.policy
+        spent = self.backends.ledger.spent(DATASET)
+        dataset = budget_of(dataset_promise(policy), spent, lambda _: 0)
+        analysts = {name: self.session(name).budget() for name in policy.analysts}
+        return {"(dataset)": dataset, **analysts}
+
+    def check(self, *, data: bool = False) -> list[Finding]:
+        """
+        Return what the policy's linter finds; with *data*, also check the keys.
+
+        The counts are exact and for the owner alone.
+        """
+        catalog = self.data.snapshot().catalog
+        found = lint(self.loaded, catalog)
+        if data:
+            found += [
+                Finding(
+                    "P190",
+                    Severity.ERROR,
+                    f"{each.table}.{each.column} is a key of an ownership path, and "
+                    f"{each.duplicates:,} of its values occur more than once",
+                    self.loaded.place(("tables", each.table), key=True),
+                    "no query is answered until every row has one owner",
+                )
+                for each in check_keys(self._engine, catalog)
+                if each.duplicates
+            ]
+        return found
+
+    def close(self) -> None:
+        """Close the data and the ledger."""
+        self.backends.released.close()
+        self.backends.ledger.close()
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def connect(target: str | Path, analyst: str) -> Session:
+    """
+    Open a service of its own for one session; closing the session closes it.
+
+    Raises:
+        ConfigError: *target* is a URL; this version answers in process only.
+    """
+    if "://" in str(target):
+        msg = "this version of dpquery has no remote sessions"
+        hint = "give the path of a policy file on the machine that has the data"
+        raise ConfigError(msg, code="DPQ412", hint=hint)
+    service = Service.open(target)
+    try:
+        return service.session(analyst, closes=True)
+    except BaseException:
+        service.close()
+        raise

@@ -1,0 +1,235 @@
+"""What one analyst can do: ask, look at prices, budgets, tables and old answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from dpquery.accounting.loss import Loss
+from dpquery.errors import BudgetExceeded
+from dpquery.kernel import payload
+from dpquery.kernel.explain import explain
+from dpquery.kernel.introspect import require_sound_keys
+from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
+from dpquery.kernel.release import Answer, Asked, notes, release
+from dpquery.ledger.store import DATASET, analyst_scope
+from dpquery.plan.program import BoundingMode
+from dpquery.plan.rewrite import BoundingRules
+from dpquery.results import Amount, Budget, HistoryEntry, Price, Release, TableInfo
+from dpquery.service.access import dataset_promise, epsilon_to_spend
+from dpquery.service.tables import table_infos
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from dpquery.accounting.accountant import Promise
+    from dpquery.kernel.introspect import Snapshot
+    from dpquery.service.access import Grant
+    from dpquery.service.service import Service
+
+
+def amount(promise: Promise, loss: Loss) -> Amount:
+    """Return *loss* as the (ε, δ) that it means under *promise*."""
+    return Amount(promise.epsilon_of(loss), loss.delta_value)
+
+
+def budget_of(promise: Promise, spent: Loss, count: Callable[[str], int]) -> Budget:
+    """
+    Return a budget: the promise, a reading of what is spent, and what is left.
+
+    ε does not add up: ``spent`` and ``remaining`` are each read off the loss that
+    the ledger adds, so together they are more than ``total`` (theory.md 3.3).
+    """
+    left = promise.limit().minus(spent)
+    total = Amount(promise.epsilon, promise.delta or 0.0)
+    return Budget(total, amount(promise, spent), amount(promise, left), count)
+
+
+class Session:
+    """One analyst's view of a service; made by :meth:`Service.session`."""
+
+    def __init__(self, service: Service, granted: Grant, *, closes: bool) -> None:
+        self._service = service
+        self._closes = closes
+        self._grant = granted
+        policy = service.loaded.policy
+        self._dataset = dataset_promise(policy)
+        pure = self._dataset.delta is None
+        self._rules = BoundingRules(
+            BoundingMode(policy.query.bounding),
+            norm=1 if pure else 2,
+            groups=policy.query.max_groups_per_unit,
+        )
+
+    @property
+    def analyst(self) -> str:
+        """Who is asking."""
+        return self._grant.analyst
+
+    def price(
+        self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
+    ) -> Price:
+        """
+        Return what *sql* would cost and how good its answer would be.
+
+        No data is read and nothing is charged.
+
+        Raises:
+            SQLSyntaxError, QueryRefused: there is no private answer.
+            BudgetExceeded: *epsilon* is more than one query may cost.
+        """
+        snapshot = self._service.data.snapshot()
+        prepared = self._prepare(snapshot, sql, epsilon, dialect)
+        left = self._left().minus(prepared.loss)
+        return self._priced(prepared, left)
+
+    def query(
+        self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
+    ) -> Release:
+        """
+        Answer *sql* with noise, and debit its price before any row is read.
+
+        The same question on the same data is answered again for nothing, with the
+        same numbers.
+
+        Raises:
+            SQLSyntaxError, QueryRefused: there is no private answer; not charged.
+            BudgetExceeded: too little is left; not charged.
+            EngineFailure: the database did not answer. The charge stands if it had
+                begun.
+            LedgerError: the ledger cannot be trusted, read or written.
+        """
+        service = self._service
+        snapshot = service.data.snapshot()
+        prepared = self._prepare(snapshot, sql, epsilon, dialect)
+        require_sound_keys(snapshot, service.backends.engine, service.backends.ledger)
+        asked = Asked(
+            self.analyst, snapshot.version, self._dataset.limit(), self._grant.limit
+        )
+        try:
+            answer = release(prepared, asked, service.backends)
+        except BudgetExceeded as refusal:
+            raise self._with_numbers(refusal, prepared) from None
+        return self._release(prepared, answer)
+
+    def budget(self) -> Budget:
+        """Return this analyst's budget; what is left never exceeds the dataset's."""
+        spent = self._service.backends.ledger.spent(analyst_scope(self.analyst))
+        own = budget_of(self._grant.promise, spent, self._queries_left)
+        return Budget(own.total, own.spent, self._amount(self._left()), own._count)  # noqa: SLF001
+
+    def tables(self) -> list[TableInfo]:
+        """Return what may be asked about."""
+        return table_infos(self._service.data.snapshot().catalog)
+
+    def history(self) -> list[HistoryEntry]:
+        """Return this analyst's releases, newest first."""
+        stored = self._service.backends.ledger.history(self.analyst)
+        return [
+            HistoryEntry(
+                each.release_id,
+                each.reserved_at,
+                each.sql,
+                self._cost(each.loss),
+                each.state,
+            )
+            for each in stored
+        ]
+
+    def close(self) -> None:
+        """Let go of the session, and of its service if it has one of its own."""
+        if self._closes:
+            self._service.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- inside ------------------------------------------------------------------
+
+    def _prepare(
+        self, snapshot: Snapshot, sql: str, epsilon: float | None, dialect: str
+    ) -> Prepared:
+        terms = Terms(
+            self._dataset,
+            epsilon_to_spend(self._grant, epsilon),
+            float(self._service.loaded.policy.query.delta),
+            self._rules,
+        )
+        return prepare(sql, snapshot.catalog, terms, dialect)
+
+    def _left(self) -> Loss:
+        """Return the largest loss that both ledgers would still admit."""
+        ledger = self._service.backends.ledger
+        own = self._grant.limit.minus(ledger.spent(analyst_scope(self.analyst)))
+        all_ = self._dataset.limit().minus(ledger.spent(DATASET))
+        return Loss(
+            own.definition, min(own.amount, all_.amount), min(own.delta, all_.delta)
+        )
+
+    def _amount(self, loss: Loss) -> Amount:
+        return amount(self._dataset, loss)
+
+    def _cost(self, loss: Loss) -> Price:
+        return Price(self._dataset.epsilon_of(loss), loss.delta_value, loss.rho)
+
+    def _priced(self, prepared: Prepared, left: Loss) -> Price:
+        cost = self._cost(prepared.loss)
+        return Price(
+            epsilon=cost.epsilon,
+            delta=cost.delta,
+            rho=cost.rho,
+            remaining=self._amount(left),
+            queries_left=how_many(left, prepared.loss),
+            expected=expected(prepared),
+            notes=notes(prepared),
+            explanation=explain(prepared),
+        )
+
+    def _queries_left(self, sql: str) -> int:
+        snapshot = self._service.data.snapshot()
+        prepared = self._prepare(snapshot, sql, None, "duckdb")
+        return how_many(self._left(), prepared.loss)
+
+    def _release(self, prepared: Prepared, answer: Answer) -> Release:
+        left = self._left()
+        published = answer.published
+        return Release(
+            id=answer.id,
+            columns=published.columns,
+            rows=published.rows,
+            price=self._priced(prepared, left),
+            remaining=self._amount(left),
+            replayed=answer.replayed,
+            notes=list(published.notes),
+            noisy=tuple(published.estimates),
+            explanation=explain(prepared),
+            _intervals=lambda confidence: payload.bars(published.estimates, confidence),
+        )
+
+    def _with_numbers(
+        self, refusal: BudgetExceeded, prepared: Prepared
+    ) -> BudgetExceeded:
+        """Say how much is left and how much was asked."""
+        left, cost = self._amount(self._left()), self._cost(prepared.loss)
+        hint = (
+            f"this costs ε {cost.epsilon:.4g}, δ {cost.delta:.2g}; what is left is "
+            f"ε {left.epsilon:.4g}, δ {left.delta:.2g}.\n"
+            "Earlier answers can be had again for nothing"
+        )
+        return BudgetExceeded(refusal.message, code=refusal.code, hint=hint)
+
+
+def how_many(left: Loss, each: Loss) -> int:
+    """Return how many losses of *each* fit into *left*."""
+    counts = [left.amount // each.amount] if each.amount else []
+    if each.delta:
+        counts.append(left.delta // each.delta)
+    return min(counts, default=0)

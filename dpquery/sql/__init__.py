@@ -1,0 +1,1 @@
+"""SQL in, SQL out: the only importer of sqlglot."""

@@ -1,0 +1,218 @@
+"""Plan expressions into sqlglot trees of total SQL: on no row do they raise."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import TYPE_CHECKING, assert_never
+
+from sqlglot import exp
+
+from dpquery.plan.expressions import (
+    NUMERIC,
+    Call,
+    Case,
+    Cast,
+    ColumnRef,
+    Constant,
+    Expression,
+    Literal,
+)
+from dpquery.plan.walk import subexpressions
+from dpquery.policy.catalog import SqlType
+from dpquery.sql.functions import FUNCTIONS, binary, call, cast, number, text, try_cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ENGINE_TYPES: dict[SqlType, str] = {
+    SqlType.BOOLEAN: "BOOLEAN",
+    SqlType.INTEGER: "BIGINT",
+    SqlType.DECIMAL: "DOUBLE",
+    SqlType.DOUBLE: "DOUBLE",
+    SqlType.VARCHAR: "VARCHAR",
+    SqlType.DATE: "DATE",
+    SqlType.TIMESTAMP: "TIMESTAMP",
+    SqlType.UNSUPPORTED: "VARCHAR",
+}
+"""What a plan type is cast to on the engine."""
+
+_COMPARISONS: dict[str, type[exp.Binary]] = {
+    "eq": exp.EQ,
+    "ne": exp.NEQ,
+    "lt": exp.LT,
+    "le": exp.LTE,
+    "gt": exp.GT,
+    "ge": exp.GTE,
+}
+
+_OPERATORS: dict[str, frozenset[str]] = {
+    "coalesce": frozenset({"coalesce"}),
+    "least": frozenset({"least"}),
+    "greatest": frozenset({"greatest"}),
+    "nullif": frozenset({"nullif"}),
+}
+"""Functions with lowering rules of their own, and what they call."""
+
+
+def functions_of(expressions: Iterable[Expression]) -> frozenset[str]:
+    """Return the engine's functions that the lowered *expressions* may call."""
+    found: set[str] = set()
+    for expression in expressions:
+        for part in subexpressions(expression):
+            if isinstance(part, Call):
+                known = FUNCTIONS.get(part.function)
+                found |= _OPERATORS.get(part.function, frozenset())
+                found |= known.engine if known is not None else frozenset()
+    return frozenset(found)
+
+
+def column(relation: str, name: str) -> exp.Column:
+    """Return ``"relation"."name"``, always quoted."""
+    return exp.column(
+        exp.to_identifier(name, quoted=True),
+        table=exp.to_identifier(relation, quoted=True),
+    )
+
+
+def constant(value: Constant, type_: SqlType) -> exp.Expression:
+    """Return a constant with its type spelled out where SQL would guess."""
+    match value:
+        case None:
+            return cast(exp.Null(), ENGINE_TYPES[type_])
+        case bool():
+            return exp.Boolean(this=value)
+        case int() if type_ is SqlType.DOUBLE:
+            return cast(number(value), "DOUBLE")
+        case int():
+            return number(value)
+        case Decimal() | float():
+            return cast(text(str(value)), "DOUBLE")
+        case str():
+            return text(value)
+        case dt.datetime():
+            return cast(text(value.isoformat(sep=" ")), "TIMESTAMP")
+        case dt.date():
+            return cast(text(value.isoformat()), "DATE")
+        case _:
+            assert_never(value)
+
+
+def lower(expression: Expression) -> exp.Expression:
+    """Return *expression* as SQL that yields a value or NULL on every row."""
+    match expression:
+        case ColumnRef(engine_type="FLOAT" | "REAL"):
+            return cast(column(expression.relation, expression.name), "DOUBLE")
+        case ColumnRef(relation=relation, name=name):
+            return column(relation, name)
+        case Literal(value=value, type=type_):
+            return constant(value, type_)
+        case Cast(operand=operand, type=type_):
+            if operand.type is SqlType.VARCHAR and type_ is SqlType.VARCHAR:
+                return lower(operand)
+            return try_cast(lower(operand), ENGINE_TYPES[type_])
+        case Case(branches=branches, otherwise=otherwise):
+            whens = [exp.If(this=lower(w), true=lower(t)) for w, t in branches]
+            return exp.Case(ifs=whens, default=lower(otherwise))
+        case Call():
+            return _call(expression)
+        case _:
+            assert_never(expression)
+
+
+def _call(expression: Call) -> exp.Expression:
+    name, arguments = expression.function, expression.arguments
+    if name in _COMPARISONS:
+        return binary(_COMPARISONS[name], *_comparable(arguments))
+    match name:
+        case "and":
+            return exp.Paren(this=exp.and_(*map(lower, arguments), copy=False))
+        case "or":
+            return exp.Paren(this=exp.or_(*map(lower, arguments), copy=False))
+        case "not":
+            return exp.Paren(this=exp.Not(this=exp.Paren(this=lower(arguments[0]))))
+        case "is_null":
+            return exp.Paren(
+                this=exp.Is(this=lower(arguments[0]), expression=exp.Null())
+            )
+        case "in":
+            needle, *items = _comparable(arguments)
+            return exp.Paren(this=exp.In(this=needle, expressions=items))
+        case "coalesce" | "least" | "greatest" | "nullif":
+            return call(name, *map(lower, arguments))
+        case _:
+            return _function(expression)
+
+
+def _function(expression: Call) -> exp.Expression:
+    function = FUNCTIONS[expression.function]
+    if not function.as_double:
+        return function.lower(*map(lower, expression.arguments))
+    digits = function.name == "round" and len(expression.arguments) > 1
+    lowered = [as_double(each) for each in expression.arguments]
+    if digits:
+        lowered[1] = lower(expression.arguments[1])
+    result = function.lower(*lowered)
+    whole = expression.type is SqlType.INTEGER
+    return try_cast(result, "BIGINT") if whole else result
+
+
+def as_double(expression: Expression) -> exp.Expression:
+    """Return a number as DOUBLE; from 64-bit integers and DECIMAL that cannot fail."""
+    if expression.type is SqlType.DOUBLE:
+        return lower(expression)
+    return cast(lower(expression), "DOUBLE")
+
+
+def _comparable(arguments: tuple[Expression, ...]) -> list[exp.Expression]:
+    """
+    Return the sides of a comparison in one engine type.
+
+    Implicit conversion is what raises on a row (threats.md 0.2): whole numbers
+    compare as they are, a DECIMAL column with constants of its own type, any other
+    mixture of numbers as DOUBLE, and dates with timestamps by TRY_CAST.
+    """
+    types = {each.type for each in arguments}
+    if types <= NUMERIC and types != {SqlType.INTEGER}:
+        return _comparable_numbers(arguments)
+    if types == {SqlType.DATE, SqlType.TIMESTAMP}:
+        return [
+            lower(each)
+            if each.type is SqlType.TIMESTAMP
+            else try_cast(lower(each), "TIMESTAMP")
+            for each in arguments
+        ]
+    return [lower(each) for each in arguments]
+
+
+def _comparable_numbers(arguments: tuple[Expression, ...]) -> list[exp.Expression]:
+    spellings = {e.engine_type for e in arguments if isinstance(e, ColumnRef)}
+    literals = [e for e in arguments if isinstance(e, Literal)]
+    others = [e for e in arguments if not isinstance(e, ColumnRef | Literal)]
+    if len(spellings) == 1 and not others:
+        spelling = next(iter(spellings))
+        fits = _decimal_fit(spelling)
+        if fits is not None and all(fits(each.value) for each in literals):
+            return [
+                cast(text(str(each.value)), spelling)
+                if isinstance(each, Literal)
+                else lower(each)
+                for each in arguments
+            ]
+    return [as_double(each) for each in arguments]
+
+
+def _decimal_fit(spelling: str) -> Callable[[Constant], bool] | None:
+    """Return a test for constants that a DECIMAL(p,s) holds exactly."""
+    if not spelling.startswith("DECIMAL("):
+        return None
+    precision, scale = (int(part) for part in spelling[8:-1].split(","))
+
+    def fits(value: Constant) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            return False
+        exact = Decimal(value)
+        digits = -int(exact.as_tuple().exponent)
+        return digits <= scale and abs(exact) < Decimal(10) ** (precision - scale)
+
+    return fits

@@ -1,0 +1,106 @@
+"""Row values as bounded integers: round to the grid, clamp, centre, keep NULL.
+
+The clamp is a CASE because DuckDB's ``least(greatest(NULL, 0), 100)`` is 0: it would
+turn missing values into the lower bound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from dpquery.plan.aggregates import GridValue, Present, Total
+from dpquery.policy.catalog import SqlType
+from dpquery.sql.functions import binary, call, cast, number, text, try_cast
+from dpquery.sql.lower_expressions import as_double, lower
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from dpquery.plan.expressions import Expression
+    from dpquery.plan.program import ReleaseStep
+
+VALUE_FUNCTIONS = frozenset({"isfinite", "*", "/", "-", "+"})
+"""What :func:`on_grid` calls."""
+
+
+def values(step: ReleaseStep) -> tuple[GridValue | Expression, ...]:
+    """Return the values that the release's moments read, each one once."""
+    found = [
+        bounded.moment.value
+        for bounded in step.moments
+        if isinstance(bounded.moment, Present | Total)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def raw(value: GridValue | Expression) -> exp.Expression:
+    """Return the value as the analyst wrote it, as BIGINT or DOUBLE where numeric."""
+    if not isinstance(value, GridValue):
+        return lower(value)
+    if _whole(value):
+        return lower(value.expression)
+    return as_double(value.expression)
+
+
+def on_grid(value: GridValue | Expression, name: exp.Expression) -> exp.Expression:
+    """Return column *name*, which holds ``raw(value)``, as the moment adds it up."""
+    if not isinstance(value, GridValue):
+        if value.type is not SqlType.DOUBLE:
+            return name
+        finite = exp.If(this=call("isfinite", name.copy()), true=name)
+        return exp.Case(ifs=[finite])
+    if _whole(value):
+        return _centred(
+            _clamped(name, number(value.low), number(value.high), name, value), value
+        )
+    steps = _in_steps(name, value.grid)
+    low = cast(text(str(value.low)), "DOUBLE")
+    high = cast(text(str(value.high)), "DOUBLE")
+    rounded = try_cast(steps.copy(), "BIGINT")  # DOUBLE to BIGINT rounds half to even
+    clamped = _clamped(steps, low, high, rounded, value)
+    guarded = exp.Case(ifs=[exp.If(this=call("isfinite", steps.copy()), true=clamped)])
+    return _centred(guarded, value)
+
+
+def _whole(value: GridValue) -> bool:
+    """Return whether the value's own integers are the grid's steps."""
+    return value.expression.type is SqlType.INTEGER and value.grid == 1
+
+
+def _in_steps(name: exp.Expression, grid: Fraction) -> exp.Expression:
+    """Return the value in steps, by a multiplication where that is exact."""
+    if grid.numerator == 1:
+        factor = cast(text(str(grid.denominator)), "DOUBLE")
+        return name if grid == 1 else binary(exp.Mul, name, factor)
+    over = cast(text(str(grid.numerator)), "DOUBLE")
+    part = binary(exp.Div, name, over)
+    if grid.denominator == 1:
+        return part
+    return binary(exp.Mul, part, cast(text(str(grid.denominator)), "DOUBLE"))
+
+
+def _clamped(
+    tested: exp.Expression,
+    low: exp.Expression,
+    high: exp.Expression,
+    inside: exp.Expression,
+    value: GridValue,
+) -> exp.Expression:
+    return exp.Case(
+        ifs=[
+            exp.If(this=binary(exp.LT, tested.copy(), low), true=number(value.low)),
+            exp.If(this=binary(exp.GT, tested.copy(), high), true=number(value.high)),
+        ],
+        default=inside.copy(),
+    )
+
+
+def _centred(clamped: exp.Expression, value: GridValue) -> exp.Expression:
+    """Subtract the centre and use the narrowest type that the range allows."""
+    centred = clamped
+    if value.centre:
+        centred = binary(exp.Sub, clamped, number(value.centre))
+    narrow = value.reach < (1 << 31)
+    return cast(centred, "INTEGER" if narrow else "BIGINT")

@@ -1,0 +1,99 @@
+"""Text to one SELECT: dialects, and syntax errors a person can use."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, SqlglotError, TokenError
+
+from dpquery.errors import ConfigError, SQLSyntaxError
+from dpquery.sql import gate
+
+if TYPE_CHECKING:
+    from dpquery.errors import Place
+
+DEFAULT_DIALECT = "duckdb"
+
+
+def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
+    """
+    Return the one SELECT that *sql* is.
+
+    Raises:
+        SQLSyntaxError: it is not one SELECT statement.
+        ConfigError: the dialect is not known.
+    """
+    gate.check(sql)
+    reader = _dialect(dialect)
+    try:
+        statements = [each for each in sqlglot.parse(sql, read=reader) if each]
+    except (ParseError, TokenError) as error:
+        raise _syntax_error(sql, error) from None
+    except (
+        SqlglotError,
+        RecursionError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        IndexError,
+    ):
+        # sqlglot's own slips on mangled text are the text's fault here
+        msg = "this is not SQL that can be parsed"
+        raise SQLSyntaxError(msg, code="DPQ001") from None
+    if len(statements) != 1:
+        msg = f"one SELECT is expected, {len(statements)} statements were given"
+        hint = "send them one at a time; each is priced and answered on its own"
+        raise SQLSyntaxError(msg, code="DPQ005", hint=hint)
+    statement = statements[0]
+    if not isinstance(statement, exp.Select):
+        kind = statement.key.upper()
+        msg = f"only SELECT is answered, not {kind}"
+        raise SQLSyntaxError(msg, code="DPQ005", place=place_of(statement, sql))
+    return statement
+
+
+def _dialect(name: str) -> str:
+    """Return a dialect's name as sqlglot spells it."""
+    known = sorted(each.value for each in sqlglot.Dialects if each.value)
+    if name.lower() in known:
+        return name.lower()
+    msg = f"there is no SQL dialect {name!r}"
+    raise ConfigError(msg, code="DPQ405", hint="one of: " + ", ".join(known))
+
+
+def _syntax_error(sql: str, error: ParseError | TokenError) -> SQLSyntaxError:
+    """Keep what and where of sqlglot's message, drop its colours and class names."""
+    details = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    text = str(details.get("description") or "this is not SQL that can be parsed")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    text = re.sub(r"<class '[^']*\.(\w+)'>", r"\1", text)
+    text = re.sub(
+        r"^Required keyword: '\w+' missing for (\w+)$", r"\1 is not complete", text
+    )
+    text = text.rstrip(".").splitlines()[0][:200]
+    where: Place | None = None
+    line, column = details.get("line"), details.get("col")
+    if isinstance(line, int) and isinstance(column, int):
+        starts = [0] + [m.end() for m in re.finditer("\n", sql)]
+        length = len(str(details.get("highlight") or " "))
+        end = starts[min(line, len(starts)) - 1] + column
+        where = gate.place(sql, max(0, end - length), end)
+    hint = "check the word at the caret and the one before it"
+    message = text[:1].lower() + text[1:]
+    return SQLSyntaxError(message, code="DPQ001", place=where, hint=hint)
+
+
+def place_of(node: exp.Expr, sql: str) -> Place | None:
+    """Return where *node* stands in the analyst's text, if the parser kept it."""
+    starts, ends = [], []
+    for each in node.walk():
+        if "start" in each.meta and "end" in each.meta:
+            starts.append(each.meta["start"])
+            ends.append(each.meta["end"])
+    if not starts:
+        return None
+    return gate.place(sql, min(starts), max(ends) + 1)
