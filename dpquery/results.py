@@ -103,7 +103,7 @@ class ColumnInfo:
     type: str
     bounds: tuple[Cell, Cell] | None
     keys: str
-    """``listed``, ``from table.column``, ``public`` or ``unknown``."""
+    """``listed``, ``from table.column``, ``range``, ``public`` or ``unknown``."""
 
 
 @dataclass(frozen=True, slots=True)

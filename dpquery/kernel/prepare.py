@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog
 
 
+SMALLEST_SHARE = 1000
+"""Ledger units below which a measurement would be noise and nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """On what terms a query is answered: the owner's, and the ε that was asked for."""
@@ -135,11 +139,17 @@ def _priced(step: ReleaseStep, share: Loss, terms: Terms) -> PricedStep:
         msg = "the groups of this query are not public, and pure DP cannot hide them"
         place = step.keys[0].place
         hint = (
-            "group by columns with `values`, `values_from` or bounds, or by columns of\n"
-            "public tables; the owner may also give the budget a delta"
+            "group by columns with `values`, `values_from` or bounds, or by columns\n"
+            "of public tables; the owner may also give the budget a delta"
         )
         raise QueryRefused(msg, code="DPQ127", place=place, hint=hint)
-    handed_out = split(share, weights(step))
+    shares = weights(step)
+    if share.amount < SMALLEST_SHARE * sum(shares):
+        parts = len(shares)
+        msg = f"ε {terms.epsilon:g} is too little for this query's {parts} measurements"
+        hint = "ask for more, or for fewer columns at a time"
+        raise QueryRefused(msg, code="DPQ140", hint=hint)
+    handed_out = split(share, shares)
     noise = tuple(
         calibrate(bounded.sensitivity, loss)
         for bounded, loss in zip(step.moments, handed_out, strict=True)

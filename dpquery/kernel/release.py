@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dpquery.engines.base import Statement
-from dpquery.errors import EngineFailure
+from dpquery.errors import DPQueryError, EngineFailure
 from dpquery.kernel.estimates import estimate, value
 from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.postprocess import postprocess
 from dpquery.kernel.prepare import released_outputs
 from dpquery.ledger.store import Charge
-from dpquery.noise.additive import CalibrationError, measure
+from dpquery.noise.additive import measure
 from dpquery.noise.intervals import point
 from dpquery.sql.lower import lower_release
 
@@ -95,11 +95,23 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
             analyst_limit=asked.analyst_limit,
         )
     )
-    (exact,) = [backends.engine.execute(statement) for statement in statements]
-    groups = _measured(prepared.only_step, exact.open())
-    text = to_text(_publish(prepared, groups, backends))
+    text = _run(prepared, statements, backends)
     ledger.settle(lease, text)
     return Answer(lease.release_id, from_text(text), replayed=False)
+
+
+def _run(
+    prepared: Prepared, statements: Sequence[Statement], backends: Backends
+) -> str:
+    """Return the published answer as text; every failure reads the same."""
+    try:
+        (exact,) = [backends.engine.execute(statement) for statement in statements]
+        groups = _measured(prepared.only_step, exact.open())
+        return to_text(_publish(prepared, groups, backends))
+    except DPQueryError:
+        raise
+    except Exception:  # noqa: BLE001 -- a cause could tell something of a row
+        raise _failed() from None
 
 
 def _statement(priced: PricedStep) -> Statement:
@@ -126,15 +138,12 @@ def _measured(priced: PricedStep, exact: Sequence[tuple[Any, ...]]) -> list[_Gro
         raise _failed()
     count = len(priced.step.keys)
     rows = sorted(exact, key=lambda row: [_sort_key(cell) for cell in row[:count]])
-    try:
-        columns = [
-            measure(noise, [row[count + at] for row in rows], loss)
-            for at, (noise, loss) in enumerate(
-                zip(priced.noise, priced.handed_out, strict=True)
-            )
-        ]
-    except CalibrationError:
-        raise _failed() from None
+    columns = [
+        measure(noise, [row[count + at] for row in rows], loss)
+        for at, (noise, loss) in enumerate(
+            zip(priced.noise, priced.handed_out, strict=True)
+        )
+    ]
     moments = [bounded.moment for bounded in priced.step.moments]
     groups = [
         _Group(row[:count], dict(zip(moments, noisy, strict=True)))

@@ -45,7 +45,8 @@ def threshold(
     if not weights or any(groups < 1 or weight < 0 for groups, weight in weights):
         raise ValueError("weights are (groups >= 1, weight >= 0), at least one")
     lowest = 0
-    for groups, weight in weights:
+    # the most groups first: they mostly decide, and each later one is a single test
+    for groups, weight in sorted(weights, reverse=True):
         if exact_delta(noise, lowest, groups, weight) > delta:
             lowest = weight + _distance(noise, delta, groups)
     return lowest

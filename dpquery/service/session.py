@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from dpquery.accounting.loss import Loss
@@ -80,8 +81,11 @@ class Session:
         """
         snapshot = self._service.data.snapshot()
         prepared = self._prepare(snapshot, sql, epsilon, dialect)
-        left = self._left().minus(prepared.loss)
-        return self._priced(prepared, left)
+        left = self._left()
+        cost = self._priced(prepared, left.minus(prepared.loss))
+        if prepared.loss.within(left):
+            return cost
+        return replace(cost, notes=("this is more than is left", *cost.notes))
 
     def query(
         self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dpquery.plan.analysis.bounds import environment
+from dpquery.plan.analysis.partitions import possible_values
+from dpquery.plan.analysis.privacy_unit import column_of
+from dpquery.plan.relations import Scan
 from dpquery.results import ColumnInfo, TableInfo
 
 if TYPE_CHECKING:
@@ -37,10 +41,13 @@ def _owner_text(table: CatalogTable) -> str | None:
 
 
 def _keys(table: CatalogTable, column: CatalogColumn) -> str:
+    """Say whether groups by this column are all shown, and why."""
     if table.public:
         return "public"
     if column.values is not None:
         return "listed"
     if column.values_from is not None:
         return "from " + ".".join(column.values_from)
-    return "unknown"
+    scan = Scan(table, table.name)
+    ranged = possible_values(column_of(scan, column.name), {}, environment(scan))
+    return "unknown" if ranged is None else "range"

@@ -18,6 +18,7 @@ from dpquery.plan.relations import Filter, Join, JoinKind, Relation, Scan
 from dpquery.policy.catalog import fold
 from dpquery.sql.bind_expressions import RowBinder
 from dpquery.sql.bind_groups import GroupBinder
+from dpquery.sql.literals import count_literal
 from dpquery.sql.parse import DEFAULT_DIALECT, parse, place_of
 from dpquery.sql.scope import Named, Scope, find_table
 
@@ -245,11 +246,11 @@ class _Statement:
     ) -> exp.Expr:
         """Return the expression that one part of GROUP BY means."""
         if isinstance(node, exp.Literal) and not node.is_string:
-            position = str(node.this)
-            if not position.isdigit() or not 1 <= int(position) <= len(items):
-                msg = f"GROUP BY {position} names no column of SELECT"
+            position = count_literal(node.name)
+            if position is None or not 1 <= position <= len(items):
+                msg = f"GROUP BY {node.name[:20]} names no column of SELECT"
                 raise self.refusal(node, msg, "DPQ102", f"1 to {len(items)}")
-            return self._no_aggregate(node, items[int(position) - 1].unalias())
+            return self._no_aggregate(node, items[position - 1].unalias())
         if isinstance(node, exp.Column) and not node.table:
             for item in items:
                 if not isinstance(item, exp.Alias) or fold(item.alias) != fold(
@@ -332,9 +333,10 @@ class _Statement:
             k for k, v in node.args.items() if v and k not in {"expression", "this"}
         ]
         value = node.expression
-        plain = isinstance(value, exp.Literal) and not value.is_string
-        if extra or not plain or not str(value.this).isdigit():
+        plain = isinstance(value, exp.Literal) and not value.is_string and not extra
+        count = count_literal(value.name) if plain else None
+        if count is None:
             hint = "a whole number, e.g. LIMIT 10"
             msg = f"{clause.upper()} takes a constant"
             raise self.refusal(node, msg, "DPQ129", hint)
-        return min(int(str(value.this)), 2**62)
+        return count

@@ -38,12 +38,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+MAX_DEPTH = 40
+"""Operations inside each other. The engine's parser stops at 250 levels, and one
+operation becomes at most five: a query must not fail after it was charged."""
+
+
 class RowBinder:
     """Binds expressions that are computed from one row below the DP boundary."""
 
     def __init__(self, sql: str, scope: Scope) -> None:
         self._sql = sql
         self._scope = scope
+        self._depth = 0
 
     def place(self, node: exp.Expr) -> Place | None:
         """Return where *node* stands in the query."""
@@ -61,6 +67,18 @@ class RowBinder:
 
     def bind(self, node: exp.Expr) -> Expression:
         """Return the plan's expression for *node*, or refuse it."""
+        self._depth += 1
+        try:
+            if self._depth > MAX_DEPTH:
+                msg = "this expression is nested too deeply"
+                hint = f"at most {MAX_DEPTH} operations inside each other"
+                raise self.refusal(node, msg, "DPQ004", hint)
+            return self._bind(node)
+        finally:
+            self._depth -= 1
+
+    def _bind(self, node: exp.Expr) -> Expression:
+        """Bind one node; the cases are the allow-list."""
         match node:
             case exp.Paren():
                 return self.bind(node.this)

@@ -22,6 +22,7 @@ from dpquery.plan.program import GroupKey, Ordering
 from dpquery.plan.rewrite.decompose_aggregates import released_type
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_expressions import RowBinder
+from dpquery.sql.literals import count_literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,11 +102,11 @@ class GroupBinder(RowBinder):
         if isinstance(node, exp.Var) and fold(node.name) == "all":
             return outputs
         if isinstance(node, exp.Literal) and not node.is_string:
-            position = str(node.this)
-            if not position.isdigit() or not 1 <= int(position) <= len(outputs):
-                msg = f"ORDER BY {position} names no column of SELECT"
+            position = count_literal(node.name)
+            if position is None or not 1 <= position <= len(outputs):
+                msg = f"ORDER BY {node.name[:20]} names no column of SELECT"
                 raise self.refusal(node, msg, "DPQ102", f"1 to {len(outputs)}")
-            return [outputs[int(position) - 1]]
+            return [outputs[position - 1]]
         if isinstance(node, exp.Column) and not node.table:
             alias = self._aliases.get(fold(node.name))
             if alias is not None:

@@ -9,8 +9,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+from sqlglot import Token, TokenType
 
 from dpquery.errors import Place, SQLSyntaxError
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
 
 MAX_BYTES = 16 * 1024
 MAX_TOKENS = 2_000
@@ -30,163 +36,16 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_TYPE_WORDS = frozenset(
-    [
-        "array",
-        "bigint",
-        "binary",
-        "bit",
-        "blob",
-        "bool",
-        "boolean",
-        "box2d",
-        "bpchar",
-        "bytea",
-        "bytes",
-        "char",
-        "char1",
-        "character",
-        "date",
-        "date32",
-        "datemultirange",
-        "daterange",
-        "datetime",
-        "datetime2",
-        "datetime64",
-        "dec",
-        "decfloat",
-        "decimal",
-        "decimal32",
-        "decimal64",
-        "decimal128",
-        "decimal256",
-        "double",
-        "dynamic",
-        "enum",
-        "enum16",
-        "enum8",
-        "fixedstring",
-        "float",
-        "float4",
-        "float8",
-        "geography",
-        "geographypoint",
-        "geometry",
-        "hllsketch",
-        "hstore",
-        "hugeint",
-        "image",
-        "inet",
-        "int",
-        "int1",
-        "int128",
-        "int16",
-        "int2",
-        "int256",
-        "int32",
-        "int4",
-        "int64",
-        "int8",
-        "integer",
-        "interval",
-        "ipaddress",
-        "ipprefix",
-        "ipv4",
-        "ipv6",
-        "json",
-        "jsonb",
-        "linestring",
-        "list",
-        "long",
-        "longblob",
-        "longtext",
-        "lowcardinality",
-        "map",
-        "mediumblob",
-        "mediumint",
-        "mediumtext",
-        "money",
-        "multilinestring",
-        "multipolygon",
-        "name",
-        "nchar",
-        "nested",
-        "nothing",
-        "null",
-        "number",
-        "numeric",
-        "nullable",
-        "nvarchar",
-        "nvarchar2",
-        "object",
-        "point",
-        "polygon",
-        "real",
-        "ring",
-        "rowversion",
-        "serial",
-        "set",
-        "short",
-        "signed",
-        "simpleaggregatefunction",
-        "smalldatetime",
-        "smallint",
-        "smallmoney",
-        "smallserial",
-        "string",
-        "struct",
-        "super",
-        "text",
-        "time",
-        "timestamp",
-        "timestamp_ltz",
-        "timestamp_ms",
-        "timestamp_ns",
-        "timestamp_ntz",
-        "timestamp_s",
-        "timestampltz",
-        "timestampntz",
-        "timestamptz",
-        "timetz",
-        "tinyblob",
-        "tinyint",
-        "tinytext",
-        "tuple",
-        "ubigint",
-        "uhugeint",
-        "uint",
-        "uint128",
-        "uint16",
-        "uint256",
-        "uint32",
-        "uint64",
-        "uint8",
-        "uinteger",
-        "unknown",
-        "unsigned",
-        "usmallint",
-        "utinyint",
-        "uuid",
-        "varbinary",
-        "varbit",
-        "varchar",
-        "varchar2",
-        "variant",
-        "vector",
-        "xml",
-        "year",
-    ]
-)
-"""Words after which sqlglot's parser tries a type first, and then once more."""
+_BRACKETS = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 
 
 def check(sql: str) -> None:
     """
-    Refuse text that must not reach the parser.
+    Refuse text that must not reach the tokenizer.
 
     Raises:
-        SQLSyntaxError: too long, too deep, or with characters that two parsers
-            could read differently.
+        SQLSyntaxError: too long, or with characters that two parsers could read
+            differently.
     """
     if not isinstance(sql, str):
         msg = f"a query is text, not {type(sql).__name__}"
@@ -199,33 +58,41 @@ def check(sql: str) -> None:
     if not sql.strip():
         hint = "for example: SELECT COUNT(*) FROM visits"
         raise SQLSyntaxError("the query is empty", code="DPQ001", hint=hint)
-    _check_tokens(sql)
-
-
-def _check_tokens(sql: str) -> None:
-    tokens = 0
-    open_brackets: list[bool] = []
-    word = ""
     for match in _TOKEN.finditer(sql):
-        kind, text = match.lastgroup, match.group()
-        _check_characters(sql, match.start(), kind or "", text)
-        if kind in {"space", "comment"}:
-            continue
-        tokens += 1
-        if tokens > MAX_TOKENS:
-            msg = f"the query has more than {MAX_TOKENS:,} words and signs"
-            raise SQLSyntaxError(msg, code="DPQ002", place=place(sql, match.start()))
-        if text in "([{":
-            open_brackets.append(word in _TYPE_WORDS)
-        elif text in ")]}" and open_brackets:
+        _check_characters(sql, match.start(), match.lastgroup or "", match.group())
+
+
+def check_nesting(
+    sql: str, tokens: Sequence[Token], types: Container[TokenType]
+) -> None:
+    """
+    Refuse what would keep the parser busy for ever.
+
+    *tokens* are the parser's own, so that what is counted is what it will see; after
+    a word of *types* it tries a type first and then once more, which doubles its
+    work with each level.
+
+    Raises:
+        SQLSyntaxError: too many tokens, or brackets nested too deeply.
+    """
+    if len(tokens) > MAX_TOKENS:
+        msg = f"the query has more than {MAX_TOKENS:,} words and signs"
+        where = place(sql, tokens[MAX_TOKENS].start)
+        raise SQLSyntaxError(msg, code="DPQ002", place=where)
+    open_brackets: list[bool] = []
+    before = None
+    for token in tokens:
+        if token.token_type in _BRACKETS:
+            open_brackets.append(before in types)
+        elif token.text in {")", "]", "}"} and open_brackets:
             open_brackets.pop()
-        word = text.lower() if kind == "word" else ""
         deep = len(open_brackets) > MAX_NESTING
         if deep or sum(open_brackets) > MAX_TYPE_NESTING:
             msg = "brackets are nested too deeply"
             hint = f"at most {MAX_NESTING} levels, of which {MAX_TYPE_NESTING} of types"
-            where = place(sql, match.start())
+            where = place(sql, token.start)
             raise SQLSyntaxError(msg, code="DPQ004", place=where, hint=hint)
+        before = token.token_type
 
 
 def _check_characters(sql: str, start: int, kind: str, text: str) -> None:

@@ -18,6 +18,8 @@ from dpquery.plan.expressions import (
 from dpquery.policy.catalog import SqlType
 
 MAX_INTEGER = 2**63 - 1
+MAX_DIGITS = 100
+"""Characters of a number; a longer one is a mistake or an attack on the parser."""
 
 
 def number_literal(text: str) -> Literal | None:
@@ -29,10 +31,10 @@ def number_literal(text: str) -> Literal | None:
     >>> number_literal("0.05").value
     Decimal('0.05')
     """
-    if text.isascii() and text.isdigit() and int(text) <= MAX_INTEGER:
-        return Literal(int(text), SqlType.INTEGER)
-    if "_" in text or not text.isascii():
+    if "_" in text or not text.isascii() or len(text) > MAX_DIGITS:
         return None
+    if text.isdigit() and int(text) <= MAX_INTEGER:
+        return Literal(int(text), SqlType.INTEGER)
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -41,6 +43,12 @@ def number_literal(text: str) -> Literal | None:
         return None
     fits = "e" not in text.lower() and len(value.as_tuple().digits) <= 38  # noqa: PLR2004
     return Literal(value, SqlType.DECIMAL if fits else SqlType.DOUBLE)
+
+
+def count_literal(text: str) -> int | None:
+    """Return a whole number as in LIMIT 10 or ORDER BY 2; ``None`` if it is none."""
+    literal = number_literal(text)
+    return literal.value if literal and isinstance(literal.value, int) else None
 
 
 def negated(literal: Literal) -> Literal | None:

@@ -126,9 +126,9 @@ def _call(expression: Call) -> exp.Expression:
         return binary(_COMPARISONS[name], *_comparable(arguments))
     match name:
         case "and":
-            return exp.Paren(this=exp.and_(*map(lower, arguments), copy=False))
+            return exp.Paren(this=_balanced(exp.And, [*map(lower, arguments)]))
         case "or":
-            return exp.Paren(this=exp.or_(*map(lower, arguments), copy=False))
+            return exp.Paren(this=_balanced(exp.Or, [*map(lower, arguments)]))
         case "not":
             return exp.Paren(this=exp.Not(this=exp.Paren(this=lower(arguments[0]))))
         case "is_null":
@@ -142,6 +142,17 @@ def _call(expression: Call) -> exp.Expression:
             return call(name, *map(lower, arguments))
         case _:
             return _function(expression)
+
+
+def _balanced(
+    kind: type[exp.And] | type[exp.Or], parts: list[exp.Expression]
+) -> exp.Expression:
+    """Return the parts joined as a balanced tree: long chains are not deep ones."""
+    if len(parts) == 1:
+        return parts[0]
+    middle = len(parts) // 2
+    left, right = _balanced(kind, parts[:middle]), _balanced(kind, parts[middle:])
+    return kind(this=left, expression=right)
 
 
 def _function(expression: Call) -> exp.Expression:

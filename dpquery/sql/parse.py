@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import sqlglot
-from sqlglot import exp
+from sqlglot import Dialect, Dialects, exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 
 from dpquery.errors import ConfigError, SQLSyntaxError
+from dpquery.policy.catalog import fold
 from dpquery.sql import gate
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
     gate.check(sql)
     reader = _dialect(dialect)
     try:
-        statements = [each for each in sqlglot.parse(sql, read=reader) if each]
+        tokens = reader.tokenize(sql)
+        gate.check_nesting(sql, tokens, reader.parser_class.TYPE_TOKENS)
+        statements = [each for each in reader.parser().parse(tokens, sql) if each]
     except (ParseError, TokenError) as error:
         raise _syntax_error(sql, error) from None
     except (
@@ -56,11 +58,11 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
     return statement
 
 
-def _dialect(name: str) -> str:
-    """Return a dialect's name as sqlglot spells it."""
-    known = sorted(each.value for each in sqlglot.Dialects if each.value)
-    if name.lower() in known:
-        return name.lower()
+def _dialect(name: str) -> Dialect:
+    """Return a dialect by the name that sqlglot gives it."""
+    known = sorted(each.value for each in Dialects if each.value)
+    if fold(name) in known:
+        return Dialect.get_or_raise(fold(name))
     msg = f"there is no SQL dialect {name!r}"
     raise ConfigError(msg, code="DPQ405", hint="one of: " + ", ".join(known))
 

@@ -192,7 +192,11 @@ def bounds(expression: Expression, env: Environment) -> Bounds:
                 return Bounds(*map(Fraction, FIXED[function]))
             if expression.type is SqlType.BOOLEAN:
                 return Bounds(Fraction(0), Fraction(1))
-            return _call(function, [bounds(each, env) for each in arguments])
+            spans = [bounds(each, env) for each in arguments]
+            if function in {"least", "greatest"}:
+                known = [never_null(each) for each in arguments]
+                return _extreme(function, spans, known)
+            return _call(function, spans)
         case _:
             assert_never(expression)
 
@@ -263,20 +267,37 @@ def _call(function: str, of: list[Bounds]) -> Bounds:
             return reduce(Bounds.hull, spans)
         case "nullif", [a, _]:
             return a
-        case "least", [*spans]:
-            lows = [each.low for each in spans]
-            highs = [each.high for each in spans if each.high is not None]
-            low = (
-                None if None in lows else min(each for each in lows if each is not None)
-            )
-            # NULLs are skipped, so the largest upper end is the only safe one
-            return Bounds(low, max(highs) if len(highs) == len(spans) else None)
-        case "greatest", [*spans]:
-            return _minus_all(_call("least", [_minus_all(each) for each in spans]))
         case ("length", _):
             return Bounds(Fraction(0), None)
         case _:
             return UNBOUNDED
+
+
+def never_null(expression: Expression) -> bool:
+    """Return whether *expression* has a value on every row, as far as its form says."""
+    match expression:
+        case Literal():
+            return not expression.null
+        case Call(function="least" | "greatest" | "coalesce", arguments=arguments):
+            return any(never_null(each) for each in arguments)
+        case _:
+            return False
+
+
+def _extreme(function: str, of: list[Bounds], known: list[bool]) -> Bounds:
+    """
+    Bound LEAST or GREATEST, which skip NULLs in DuckDB.
+
+    The least of several values is one of them, so it lies in their hull; and it is
+    at most every argument that is never NULL.
+    """
+    if function == "greatest":
+        return _minus_all(_extreme("least", [_minus_all(each) for each in of], known))
+    within = reduce(Bounds.hull, of)
+    for each, is_known in zip(of, known, strict=True):
+        if is_known:
+            within = within.intersect(Bounds(None, each.high))
+    return within
 
 
 def _day(position: Fraction) -> int:

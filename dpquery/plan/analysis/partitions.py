@@ -146,7 +146,7 @@ def _range(of: Bounds) -> list[Constant] | None:
     """Return the whole numbers in an interval that is short enough."""
     if of.low is None or of.high is None or of.high - of.low >= RANGE_LIMIT:
         return None
-    return list(range(-int(-of.low // 1), int(of.high // 1) + 1))
+    return list(range(-int(-of.low // 1), int(of.high // 1) + 1)) or None
 
 
 _STEPS = {"day": 1, "week": 7, "month": 28, "quarter": 89, "year": 365}
@@ -167,7 +167,7 @@ def _dates(unit: str, of: Bounds, type_: SqlType) -> list[Constant] | None:
         at_midnight = dt.datetime.combine(each, dt.time())
         found.append(at_midnight if type_ is SqlType.TIMESTAMP else each)
         each = truncated(unit, each + dt.timedelta(days=_STEPS[unit] + 3))
-    return found if len(found) <= RANGE_LIMIT else None
+    return found if 0 < len(found) <= RANGE_LIMIT else None
 
 
 def truncated(unit: str, day: dt.date) -> dt.date:

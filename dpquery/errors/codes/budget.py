@@ -1,0 +1,49 @@
+"""Topics of budgets and access (2xx)."""
+
+from __future__ import annotations
+
+from dpquery.errors.codes.topic import Topic
+
+TOPICS = (
+    Topic(
+        "DPQ200",
+        "the budget does not allow this",
+        "An answer would cost more than a budget has left. Nothing was charged.",
+        "`dpquery budget` shows what is left, `dpquery price SQL` what it would cost.",
+    ),
+    Topic(
+        "DPQ201",
+        "your budget is too small for this query",
+        "Every answer adds to what you can learn about a single person, and the owner "
+        "has set how much that may become for you. This query would go past it. "
+        "Nothing was charged.",
+        "Ask for less: a smaller `--epsilon` costs less and has wider intervals; "
+        "`dpquery price SQL --epsilon 0.05` shows both before you pay. Asking an "
+        "earlier question again is free. Or ask the owner for more.",
+    ),
+    Topic(
+        "DPQ202",
+        "the dataset's budget is used up for this query",
+        "The owner has promised a limit on everything that all analysts together ever "
+        "learn about a single person. This query would go past it, whoever asks. "
+        "Nothing was charged.",
+        "Ask for less with a smaller `--epsilon`, or repeat an earlier question, which "
+        "is free. Only the owner can raise the budget, and that weakens the promise "
+        "made to the people in the data.",
+    ),
+    Topic(
+        "DPQ203",
+        "more than one query may cost",
+        "The owner limits what a single query may spend, for everybody and perhaps "
+        "more tightly for you. Nothing was charged.",
+        "Ask with a smaller `--epsilon`. Several small answers can be asked for, and "
+        "the message says how much one may cost.",
+    ),
+    Topic(
+        "DPQ250",
+        "this analyst is not listed",
+        "Only analysts that the policy names under `analysts:` may ask, each with a "
+        "budget. Names are compared letter by letter.",
+        "Check --as and DPQUERY_ANALYST, or ask the owner to add you.",
+    ),
+)

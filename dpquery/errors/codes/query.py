@@ -1,0 +1,244 @@
+"""Topics of queries: what is no SELECT (0xx), and what has no private answer (1xx)."""
+
+from __future__ import annotations
+
+from dpquery.errors.codes.topic import Topic
+
+TOPICS = (
+    Topic(
+        "DPQ001",
+        "this is not SQL that can be parsed",
+        "The text is empty, or is no complete SELECT in the dialect that was named. "
+        "The caret shows where the parser stopped; the mistake is there or one word "
+        "before. Nothing was charged.",
+        "Look for a missing comma, bracket or quote. The dialect is DuckDB's unless "
+        "`--dialect NAME` says otherwise.",
+    ),
+    Topic(
+        "DPQ002",
+        "the query is too long",
+        "At most 16 KiB and 2,000 words and signs are read, so that no text can keep "
+        "the parser busy.",
+        "Ask in several queries. Replace a long list of constants by a range, or by a "
+        "join to a public table.",
+    ),
+    Topic(
+        "DPQ003",
+        "a character that SQL parsers disagree on",
+        "Some invisible characters are white space to one parser and part of a word "
+        "to another. What is checked must be what runs, so they are refused outside "
+        "quotes.",
+        "Delete the character at the caret; text copied from a document or a chat "
+        "often brings it. Inside quotes, letters of all languages are fine.",
+    ),
+    Topic(
+        "DPQ004",
+        "the query is nested too deeply",
+        "Brackets go at most 32 levels deep, and at most two directly behind the "
+        "name of a type: parsers need exponential time for such text.",
+        "Write the expression flatter, for example as one CASE with several WHEN.",
+    ),
+    Topic(
+        "DPQ005",
+        "only one SELECT is answered",
+        "A query is one SELECT statement. Nothing else can be asked: the data is "
+        "never written, and no setting is changed.",
+        "Send several SELECTs one at a time; each has its price.",
+    ),
+    Topic(
+        "DPQ100",
+        "this cannot be answered",
+        "The query is SQL, but a part of it is not on the list of what dpquery "
+        "answers. What is not listed is refused: a part that nobody has thought "
+        "through could show a single person. Nothing was charged.",
+        "The hint has a rewrite where there is one. README.md lists what is answered.",
+    ),
+    Topic(
+        "DPQ101",
+        "there is no such table",
+        "FROM takes tables that the policy lists, by their plain names. What is not "
+        "listed does not exist for analysts. A qualifier (`t.x`) is a table of FROM "
+        "or its alias.",
+        "`dpquery tables` lists what may be asked about. Upper and lower case of "
+        "ASCII letters make no difference.",
+    ),
+    Topic(
+        "DPQ102",
+        "there is no such column",
+        "The tables in FROM have no column of this name that the policy lists, or a "
+        "position in GROUP BY or ORDER BY is not one of SELECT's.",
+        "`dpquery tables TABLE` lists the columns. Text goes into single quotes; "
+        "double quotes are for names.",
+    ),
+    Topic(
+        "DPQ103",
+        "a name that could mean two things",
+        "Two tables in FROM have a column of this name, or are themselves called the "
+        "same.",
+        "Write `visits.patient_id`, and give each table an alias of its own: "
+        "`JOIN visits AS v`.",
+    ),
+    Topic(
+        "DPQ104",
+        "an alias hides a column",
+        "GROUP BY names something that is a column of FROM and also an alias in "
+        "SELECT. Databases differ in which one they take.",
+        "Give the alias another name, or group by its position: GROUP BY 1.",
+    ),
+    Topic(
+        "DPQ105",
+        "types that do not fit",
+        "Databases convert silently between types, and fail on the rows where that "
+        "is impossible. Such a failure would tell something of a row, so nothing is "
+        "converted silently here, and a constant must be one of its type.",
+        "Write the constant in the column's type, or say TRY_CAST(x AS type): what "
+        "does not fit becomes NULL.",
+    ),
+    Topic(
+        "DPQ106",
+        "there is no such function",
+        "Functions come from a list of those that depend on nothing but their "
+        "arguments and that never fail, whatever is in a row.",
+        "Use another one, such as CASE, LIKE, EXTRACT or date_trunc. Some functions "
+        "can be applied to the answer instead, after it has come.",
+    ),
+    Topic(
+        "DPQ107",
+        "a constant is expected here",
+        "Patterns, units of time, lengths, digits and the items of IN must be "
+        "written in the query: taken from a row, they could make the query fail on "
+        "that row only, or take long.",
+        "Write the constant. Compare with several columns by OR.",
+    ),
+    Topic(
+        "DPQ110",
+        "a join that separates rows from their unit",
+        "Every row that is counted must belong to exactly one privacy unit. Two "
+        "private tables joined on something else give rows that belong to two, so "
+        "the presence of one person would change what is counted for others.",
+        "Join along the foreign keys of the policy, or add an equality of the units "
+        "to ON. A table without personal data can be declared `public` by the owner.",
+    ),
+    Topic(
+        "DPQ111",
+        "a join that keeps what no private row matches",
+        "`public LEFT JOIN private` keeps a public row when nobody matches it: "
+        "that is a statement about everybody, and one person can make it false.",
+        "Put the private table first, or use JOIN. If you want groups that are "
+        "empty: grouping by a column of a public table shows all its values anyway.",
+    ),
+    Topic(
+        "DPQ112",
+        "a LEFT JOIN between private tables",
+        "It is sound when both rows have one unit, but not supported yet.",
+        "Use JOIN, or count the two tables in separate queries.",
+    ),
+    Topic(
+        "DPQ113",
+        "two kinds of units in one query",
+        "One table protects one kind of unit, the other another one; under "
+        "`row_privacy` each row is a unit of its own. A joined row would belong to "
+        "both.",
+        "Ask about one table at a time.",
+    ),
+    Topic(
+        "DPQ114",
+        "a window function",
+        "A rank or a running sum over rows depends on everybody's rows at once.",
+        "Group the rows, and rank or add up the groups of the answer.",
+    ),
+    Topic(
+        "DPQ115",
+        "a subquery",
+        "A query inside another one is not supported yet.",
+        "Join the table instead of IN or EXISTS. A number such as an average can be "
+        "asked for first and then written into the next query.",
+    ),
+    Topic(
+        "DPQ116",
+        "this kind of join is not supported",
+        "JOIN … ON and LEFT JOIN … ON to a public table are answered. RIGHT, FULL, "
+        "CROSS, NATURAL and USING are not, nor is a join without a condition.",
+        "Write JOIN … ON a.x = b.x.",
+    ),
+    Topic(
+        "DPQ117",
+        "an aggregate inside something of one row",
+        "An aggregate cannot be a group key, nor the argument of another aggregate.",
+        "Filter groups with HAVING, and compute with two answers where one needs the "
+        "other.",
+    ),
+    Topic(
+        "DPQ119",
+        "public tables only",
+        "The content of public tables depends on nobody, so it needs no noise and no "
+        "budget; dpquery only answers questions about private tables.",
+        "Read the public table directly, or join a private one.",
+    ),
+    Topic(
+        "DPQ120",
+        "a sum without bounds",
+        "The noise of a sum must hide the largest value that one person could add. "
+        "That is known only if the value has a lower and an upper bound: from the "
+        "policy, from WHERE or from the expression itself. Values outside are moved "
+        "to the nearer end.",
+        "SUM(LEAST(GREATEST(x, 0), 100)), or WHERE x BETWEEN 0 AND 100; or the owner "
+        "declares `bounds` for the column.",
+    ),
+    Topic(
+        "DPQ121",
+        "this aggregate is not supported",
+        "COUNT(*), COUNT(x), COUNT(DISTINCT unit), SUM and AVG are answered. They "
+        "stand in SELECT, HAVING and ORDER BY.",
+        "FILTER can be written as CASE: SUM(CASE WHEN recalled THEN 1 ELSE 0 END). "
+        "Instead of COUNT(DISTINCT x), group by x and count the groups.",
+    ),
+    Topic(
+        "DPQ122",
+        "this would list rows",
+        "Rows of individuals are never shown, with or without noise.",
+        "Ask for an aggregate: SELECT ward, COUNT(*) FROM visits GROUP BY ward. "
+        "`dpquery tables` shows the columns.",
+    ),
+    Topic(
+        "DPQ123",
+        "a group per unit",
+        "Grouping by the column that says whose row it is would make a group of each "
+        "individual. All of them would be withheld.",
+        "Group by what several have in common: a region, a year, a range of ages.",
+    ),
+    Topic(
+        "DPQ124",
+        "a column with many values in a group",
+        "SELECT, HAVING and ORDER BY show one value per group, so each column in them "
+        "is grouped by or aggregated.",
+        "Add the column to GROUP BY, or write AVG(x) or SUM(x).",
+    ),
+    Topic(
+        "DPQ126",
+        "values of this type cannot be group keys",
+        "Fractions that look alike can differ in a hidden digit, or be equal and print "
+        "differently; as keys they would show more than their value.",
+        "Round to whole numbers: CAST(FLOOR(x) AS INTEGER).",
+    ),
+    Topic(
+        "DPQ127",
+        "pure DP has no way to hide groups",
+        "A group with unknown key is withheld when too few units are in it. That fails "
+        "with a tiny probability, the delta, and this budget has none.",
+        "Group by columns whose values the policy or a public table lists. The owner "
+        "may give the budget a delta.",
+    ),
+    Topic(
+        "DPQ128",
+        "an alias that cannot name a column",
+        "Names of columns go into files, spreadsheets and web pages as they are.",
+        "Use letters, digits, _ and spaces, at most 64 of them.",
+    ),
+    Topic(
+        "DPQ129",
+        "LIMIT and OFFSET take constants",
+        "Nothing but a whole number is read there.",
+        "For example LIMIT 10.",
+    ),
+)

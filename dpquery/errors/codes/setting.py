@@ -1,0 +1,96 @@
+"""Topics of flags, environment and paths (4xx)."""
+
+from __future__ import annotations
+
+from dpquery.errors.codes.topic import Topic
+
+TOPICS = (
+    Topic(
+        "DPQ400",
+        "a setting is missing or wrong",
+        "A flag, an environment variable or a path that dpquery needs is not there "
+        "or makes no sense. Most often no policy is named: the policy says where the "
+        "data is, what may be asked and at what price.",
+        "Add -p FILE, or set DPQUERY_POLICY once for the whole shell session.",
+    ),
+    Topic(
+        "DPQ401",
+        "--epsilon is not a number above zero",
+        "The price of a query is written in plain digits, such as 0.2 or 1e-3, with at "
+        "most twelve digits after the point. Signs, nan, inf and units are not read.",
+        "Write for example --epsilon 0.2, or leave it out for the policy's default.",
+    ),
+    Topic(
+        "DPQ402",
+        "a confidence level lies between 0 and 1",
+        "A confidence level is the probability with which an interval covers the "
+        "answer without noise. It is a fraction, not a percentage.",
+        "For 95 %, say 0.95.",
+    ),
+    Topic(
+        "DPQ403",
+        "an optional library is missing",
+        "Data frames and Parquet files need libraries that dpquery itself does not.",
+        "pip install 'dpquery[frames]', or choose another format such as csv.",
+    ),
+    Topic(
+        "DPQ404",
+        "the SQL cannot be read",
+        "The file of -f, or stdin for -, is missing, unreadable, far too long or not "
+        "UTF-8 text. Nothing was asked and nothing was charged.",
+        "Check the path, and save the file as UTF-8.",
+    ),
+    Topic(
+        "DPQ405",
+        "the output file cannot be written",
+        "The file of -o is opened before the query is charged, so nothing was charged.",
+        "Name a file in an existing folder that you may write to.",
+    ),
+    Topic(
+        "DPQ406",
+        "no SQL, or more than one",
+        "A query is given in one of three ways: as text on the command line, in a file "
+        "with -f FILE, or on stdin with -.",
+        "Give exactly one of them. SQL that begins with -- goes into a file or stdin.",
+    ),
+    Topic(
+        "DPQ407",
+        "the output was lost on its way",
+        "The answer was made, charged and stored, but writing it failed, for example "
+        "because the disk is full.",
+        "Make room and ask exactly the same again: the stored answer is shown again "
+        "and nothing more is charged.",
+    ),
+    Topic(
+        "DPQ408",
+        "parquet needs a file",
+        "Parquet is binary, so it is not written to a terminal or a pipe.",
+        "Add -o answer.parquet; the suffix alone then chooses the format.",
+    ),
+    Topic(
+        "DPQ409",
+        "who asks?",
+        "Each analyst has a budget, and this policy names several analysts.",
+        "Add --as NAME, or set DPQUERY_ANALYST.",
+    ),
+    Topic(
+        "DPQ410",
+        "no such table",
+        "The policy lists no table of this name. What is not listed does not exist "
+        "for analysts.",
+        "`dpquery tables` lists what may be asked about.",
+    ),
+    Topic(
+        "DPQ411",
+        "no such error code",
+        "Codes are DPQ and three digits, as printed at the start of each error.",
+        "`dpquery docs` lists all codes.",
+    ),
+    Topic(
+        "DPQ412",
+        "no remote sessions in this version",
+        "This dpquery answers on the machine that has the data. A URL names a server, "
+        "and there is none to speak to yet.",
+        "Give the path of a policy file.",
+    ),
+)
