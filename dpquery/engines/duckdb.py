@@ -7,6 +7,7 @@ itself works with ``Limits.threads``.
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,11 @@ WHERE database_name = current_database() AND schema_name = 'main' AND NOT intern
   AND NOT starts_with(table_name, '__') AND NOT starts_with(column_name, '__')
 ORDER BY table_name, column_index
 """
+_DEFINITIONS = """
+SELECT table_name, sql FROM duckdb_tables()
+WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal
+"""
+_COLLATED = re.compile(r'("(?:[^"]|"")*"|\w+) VARCHAR COLLATE ')
 
 
 class DuckDBEngine:
@@ -74,11 +80,27 @@ class DuckDBEngine:
         """Return the columns of all tables and views as they are now.
 
         By table name, then as the table has them. Names that start with two
-        underscores stay hidden.
+        underscores stay hidden. A column with a collation says so in its type:
+        values that are equal under it can be spelled differently, and a group would
+        be labelled with one row's own spelling (threats.md 0.12).
         """
         with self._lock:
             rows = self._run(self._current(), _COLUMNS)
-        described = [DescribedColumn(*row) for row in rows]
+            tables = self._run(self._current(), _DEFINITIONS)
+        collated = {
+            (table, match.group(1).strip('"').replace('""', '"'))
+            for table, sql in tables
+            for match in _COLLATED.finditer(sql or "")
+        }
+        described = [
+            DescribedColumn(
+                table,
+                name,
+                f"{type_} COLLATE" if (table, name) in collated else type_,
+                nullable,
+            )
+            for table, name, type_, nullable in rows
+        ]
         if self._source.files:  # row numbers are ours, not the owner's
             return [column for column in described if column.name != ROW_ID]
         return described

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from dpquery.errors import ConfigError
@@ -45,6 +46,9 @@ class Service:
             self._engine, ledger, open_released(), limits_of(loaded)
         )
         self.data = Data(loaded, self._engine)
+        self.turn = Lock()
+        """Held by a query from the moment it looks at the data's version: what is
+        executed is what the answer is filed under."""
 
     @classmethod
     def open(cls, policy: str | Path) -> Self:

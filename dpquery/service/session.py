@@ -103,18 +103,22 @@ class Session:
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        service = self._service
-        snapshot = service.data.snapshot()
-        prepared = self._prepare(snapshot, sql, epsilon, dialect)
-        require_sound_keys(snapshot, service.backends.engine, service.backends.ledger)
+        with self._service.turn:
+            snapshot = self._service.data.snapshot()
+            prepared = self._prepare(snapshot, sql, epsilon, dialect)
+            answer = self._answer(prepared, snapshot)
+        return self._release(prepared, answer)
+
+    def _answer(self, prepared: Prepared, snapshot: Snapshot) -> Answer:
+        backends = self._service.backends
+        require_sound_keys(snapshot, backends.engine, backends.ledger)
         asked = Asked(
             self.analyst, snapshot.version, self._dataset.limit(), self._grant.limit
         )
         try:
-            answer = release(prepared, asked, service.backends)
+            return release(prepared, asked, backends)
         except BudgetExceeded as refusal:
             raise self._with_numbers(refusal, prepared) from None
-        return self._release(prepared, answer)
 
     def budget(self) -> Budget:
         """Return this analyst's budget; what is left never exceeds the dataset's."""

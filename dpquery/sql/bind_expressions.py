@@ -20,7 +20,8 @@ from dpquery.plan.expressions import (
     Literal,
 )
 from dpquery.policy.catalog import SqlType, fold
-from dpquery.sql.functions import ALIASES, FUNCTIONS, Function, Parameter
+from dpquery.sql.arguments import MisfitError, fit
+from dpquery.sql.functions import ALIASES, FUNCTIONS, Function
 from dpquery.sql.literals import (
     as_type,
     coerced,
@@ -265,7 +266,7 @@ class RowBinder:
             )
         needle = self.bind(node.this)
         items = [self.bind(each) for each in node.expressions]
-        if not all(isinstance(item, Literal) for item in items):
+        if not items or not all(isinstance(item, Literal) for item in items):
             hint = "write the comparisons with OR"
             raise self.refusal(node, "IN takes a list of constants", "DPQ107", hint)
         type_ = self._common(node, [needle, *items])
@@ -387,62 +388,12 @@ class RowBinder:
     def _typed(
         self, node: exp.Expr, function: Function, arguments: list[Expression]
     ) -> Expression:
-        """Check arguments against the function's parameters."""
-        most = len(function.parameters)
-        if not most - function.optional <= len(arguments) <= most:
-            msg = f"{function.name} takes {most} arguments, not {len(arguments)}"
-            raise self.refusal(node, msg, "DPQ105")
-        fitted = tuple(
-            self._argument(node, function.name, parameter, argument)
-            for parameter, argument in zip(function.parameters, arguments, strict=False)
-        )
+        """Return the call, its arguments as the function wants them."""
+        try:
+            fitted = fit(function, arguments)
+        except MisfitError as misfit:
+            raise self.refusal(node, misfit.message, misfit.code, misfit.hint) from None
         return Call(function.name, fitted, function.result(fitted))
-
-    def _argument(
-        self,
-        node: exp.Expr,
-        name: str,
-        parameter: Parameter,
-        argument: Expression,
-    ) -> Expression:
-        """Return *argument* as the parameter wants it, or refuse."""
-        if argument == NULL or argument.type not in parameter.types:
-            literal = argument if isinstance(argument, Literal) else None
-            fits = (
-                (coerced(literal, each) for each in sorted(parameter.types))
-                if literal is not None
-                else iter(())
-            )
-            found = next((each for each in fits if each is not None), None)
-            if found is None:
-                wanted = " or ".join(sorted(parameter.types))
-                msg = f"{name} takes {wanted} here, not {argument.type}"
-                hint = "use TRY_CAST to convert; what does not fit becomes NULL"
-                raise self.refusal(node, msg, "DPQ105", hint)
-            argument = found
-        self._check_constant(node, name, parameter, argument)
-        return argument
-
-    def _check_constant(
-        self,
-        node: exp.Expr,
-        name: str,
-        parameter: Parameter,
-        argument: Expression,
-    ) -> None:
-        if not parameter.constant:
-            return
-        if not isinstance(argument, Literal) or argument.null:
-            msg = f"this argument of {name} must be a constant"
-            raise self.refusal(node, msg, "DPQ107")
-        value = argument.value
-        if parameter.one_of is not None and value not in parameter.one_of:
-            allowed = ", ".join(sorted(parameter.one_of))
-            raise self.refusal(node, f"{value!r} is not one of {allowed}", "DPQ107")
-        most = parameter.at_most
-        if most is not None and not (isinstance(value, int) and 0 <= value <= most):
-            msg = f"{name} takes a constant from 0 to {most} here, not {value}"
-            raise self.refusal(node, msg, "DPQ107")
 
 
 def _castable(source: SqlType, target: SqlType) -> bool:

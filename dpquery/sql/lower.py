@@ -22,12 +22,20 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from dpquery.plan.aggregates import Moment, Present, Rows, Total, Units
-from dpquery.plan.expressions import conjuncts
+from dpquery.plan.aggregates import (
+    GridValue,
+    Moment,
+    Present,
+    Rows,
+    Total,
+    Units,
+    expression_of,
+)
+from dpquery.plan.expressions import TEMPORAL, conjuncts
 from dpquery.plan.program import BoundingMode, ReleaseStep
 from dpquery.plan.relations import Filter, Join, Relation, Scan
 from dpquery.plan.walk import scans
-from dpquery.sql.functions import binary, call, cast, number, text
+from dpquery.sql.functions import binary, call, cast, clamped_date, number, text
 from dpquery.sql.lower_bounding import (
     CLIPPING_FUNCTIONS,
     clipped_moment,
@@ -36,7 +44,7 @@ from dpquery.sql.lower_bounding import (
     scaled_by_unit,
 )
 from dpquery.sql.lower_domain import domain, domain_expressions, in_domain
-from dpquery.sql.lower_expressions import column, functions_of, lower
+from dpquery.sql.lower_expressions import balanced, column, functions_of, lower
 from dpquery.sql.lower_values import VALUE_FUNCTIONS, on_grid, raw, values
 
 if TYPE_CHECKING:
@@ -77,8 +85,7 @@ def _engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
     relation = step.source.relation
     tables = {scan.table.name for scan in scans(relation)}
     expressions = [*_conditions(relation), *(key.expression for key in step.keys)]
-    for value in values(step):
-        expressions.append(getattr(value, "expression", value))
+    expressions += [expression_of(value) for value in values(step)]
     if step.domain is not None:
         tables |= {s.scan.table.name for s in step.domain.sources if hasattr(s, "scan")}
         expressions += domain_expressions(step.domain)
@@ -177,7 +184,7 @@ class _Builder:
         step = self._step
         columns = [
             ("u", lower(step.source.unit)),
-            *((key.name, lower(key.expression)) for key in step.keys),
+            *((key.name, _key(key.expression)) for key in step.keys),
             *((f"x{i}", raw(value)) for i, value in enumerate(self._values)),
         ]
         first, joins, filters = _flattened(step.source.relation)
@@ -193,12 +200,11 @@ class _Builder:
                 join_type=join.kind.lower(),
                 copy=False,
             )
-        for predicate in filters:
-            query = query.where(lower(predicate), copy=False)
         known = exp.Not(
             this=exp.Is(this=lower(step.source.unit), expression=exp.Null())
         )
-        return query.where(known, copy=False)
+        wanted = balanced(exp.And, [*map(lower, filters), known])
+        return query.where(wanted, copy=False)
 
     def _table(self, scan: Scan) -> exp.Table:
         table = exp.Table(
@@ -250,8 +256,8 @@ class _Builder:
                     call("coalesce", call("sum", self._value(value)), zero), most
                 )
 
-    def _value(self, value: object) -> exp.Column:
-        return _name(f"x{self._values.index(value)}")  # type: ignore[arg-type]
+    def _value(self, value: GridValue | Expression) -> exp.Column:
+        return _name(f"x{self._values.index(value)}")
 
     # --- the clip and the sums ---------------------------------------------------
 
@@ -310,11 +316,31 @@ class _Builder:
         query = _select([*self._own_keys(), *sums], "clipped")
         if self._keys:
             query = query.group_by(*map(_name, self._keys), copy=False)
+        if self._step.bounding.group_cap is not None:
+            query = query.having(self._counted(), copy=False)
         return query
+
+    def _counted(self) -> exp.Expression:
+        """
+        Keep groups that some unit counts in.
+
+        A unit with more groups than the cap has weight zero in all of them. Groups of
+        its own must not even be tried: the threshold allows for no more than the cap
+        (theory.md 2.5).
+        """
+        kinds = [isinstance(b.moment, Units) for b in self._step.moments]
+        weight = call("sum", _name(f"m{kinds.index(True)}"))
+        return binary(exp.GT, weight, number(0))
 
     def _saturated(self, index: int) -> exp.Expression:
         total = call("coalesce", column("totals", f"m{index}"), number(0))
         return cast(_within(total, SATURATION), "BIGINT")
+
+
+def _key(expression: Expression) -> exp.Expression:
+    """Return a group key; dates within the years that every driver can hold."""
+    lowered = lower(expression)
+    return clamped_date(lowered) if expression.type in TEMPORAL else lowered
 
 
 def _within(value: exp.Expression, most: int) -> exp.Expression:

@@ -87,7 +87,7 @@ def _factor(step: ReleaseStep, bundle: list[int]) -> exp.Expression:
         bounded = step.moments[index]
         size, limit, root = _size(step, index)
         within.append(binary(exp.LTE, size, _huge(limit)))
-        norm = cast(size.copy(), "DOUBLE")
+        norm: exp.Expression = cast(size.copy(), "DOUBLE")
         norm = call("sqrt", norm) if root else norm
         ratios.append(binary(exp.Div, cast(text(target(bounded)), "DOUBLE"), norm))
     unscaled = exp.If(
@@ -104,7 +104,7 @@ def _size(step: ReleaseStep, index: int) -> tuple[exp.Expression, int, bool]:
     if step.bounding.norm == 1:
         size = call("sum", call("abs", column))
         return size, bounded.limit // bounded.steps, False
-    factor = column.copy()
+    factor: exp.Expression = column.copy()
     if reach(bounded) == WIDE:
         factor = cast(factor, "HUGEINT")
     squares = call("sum", binary(exp.Mul, factor, column))

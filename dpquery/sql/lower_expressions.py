@@ -101,10 +101,8 @@ def constant(value: Constant, type_: SqlType) -> exp.Expression:
 def lower(expression: Expression) -> exp.Expression:
     """Return *expression* as SQL that yields a value or NULL on every row."""
     match expression:
-        case ColumnRef(engine_type="FLOAT" | "REAL"):
-            return cast(column(expression.relation, expression.name), "DOUBLE")
-        case ColumnRef(relation=relation, name=name):
-            return column(relation, name)
+        case ColumnRef():
+            return _column(expression)
         case Literal(value=value, type=type_):
             return constant(value, type_)
         case Cast(operand=operand, type=type_):
@@ -120,15 +118,34 @@ def lower(expression: Expression) -> exp.Expression:
             assert_never(expression)
 
 
+_PLAIN = frozenset(
+    {"", "BOOLEAN", "INTEGER", "BIGINT", "DOUBLE", "VARCHAR", "DATE", "TIMESTAMP"}
+)
+"""Engine types with which constants can be compared and computed as they are."""
+
+
+def _column(reference: ColumnRef) -> exp.Expression:
+    """
+    Return a column in the plan's type.
+
+    A narrow integer would make constants beside it narrow too, and overflow; a
+    timestamp in nanoseconds cannot be compared with one of the year 1.
+    """
+    plain = column(reference.relation, reference.name)
+    if reference.engine_type in _PLAIN or reference.type is SqlType.DECIMAL:
+        return plain
+    return try_cast(plain, ENGINE_TYPES[reference.type])
+
+
 def _call(expression: Call) -> exp.Expression:
     name, arguments = expression.function, expression.arguments
     if name in _COMPARISONS:
         return binary(_COMPARISONS[name], *_comparable(arguments))
     match name:
         case "and":
-            return exp.Paren(this=_balanced(exp.And, [*map(lower, arguments)]))
+            return exp.Paren(this=balanced(exp.And, [*map(lower, arguments)]))
         case "or":
-            return exp.Paren(this=_balanced(exp.Or, [*map(lower, arguments)]))
+            return exp.Paren(this=balanced(exp.Or, [*map(lower, arguments)]))
         case "not":
             return exp.Paren(this=exp.Not(this=exp.Paren(this=lower(arguments[0]))))
         case "is_null":
@@ -144,14 +161,14 @@ def _call(expression: Call) -> exp.Expression:
             return _function(expression)
 
 
-def _balanced(
-    kind: type[exp.And] | type[exp.Or], parts: list[exp.Expression]
+def balanced(
+    kind: type[exp.And | exp.Or], parts: list[exp.Expression]
 ) -> exp.Expression:
     """Return the parts joined as a balanced tree: long chains are not deep ones."""
     if len(parts) == 1:
         return parts[0]
     middle = len(parts) // 2
-    left, right = _balanced(kind, parts[:middle]), _balanced(kind, parts[middle:])
+    left, right = balanced(kind, parts[:middle]), balanced(kind, parts[middle:])
     return kind(this=left, expression=right)
 
 

@@ -100,7 +100,7 @@ def _clamped(
 def _centred(clamped: exp.Expression, value: GridValue) -> exp.Expression:
     """Subtract the centre and use the narrowest type that the range allows."""
     centred = clamped
-    if value.centre:
-        centred = binary(exp.Sub, clamped, number(value.centre))
+    if value.centre:  # as BIGINT: the column's own type may be too narrow
+        centred = binary(exp.Sub, cast(clamped, "BIGINT"), number(value.centre))
     narrow = value.reach < (1 << 31)
     return cast(centred, "INTEGER" if narrow else "BIGINT")

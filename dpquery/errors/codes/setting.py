@@ -93,4 +93,11 @@ TOPICS = (
         "and there is none to speak to yet.",
         "Give the path of a policy file.",
     ),
+    Topic(
+        "DPQ413",
+        "no such SQL dialect",
+        "The dialect says how the text of a query is read. Its name is one of those "
+        "that the parser, sqlglot, knows.",
+        "Leave it out for DuckDB's, or use a name from the hint, such as postgres.",
+    ),
 )

@@ -153,6 +153,10 @@ _STEPS = {"day": 1, "week": 7, "month": 28, "quarter": 89, "year": 365}
 """Units of date_trunc that are listed, with the fewest days between two steps."""
 
 
+_STRIDES = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+"""Days that lead from one start into the next step, and never beyond it."""
+
+
 def _dates(unit: str, of: Bounds, type_: SqlType) -> list[Constant] | None:
     """Return the starts of all days, weeks, … that an interval touches."""
     if unit not in _STEPS or of.low is None or of.high is None:
@@ -166,7 +170,7 @@ def _dates(unit: str, of: Bounds, type_: SqlType) -> list[Constant] | None:
     while each <= last:
         at_midnight = dt.datetime.combine(each, dt.time())
         found.append(at_midnight if type_ is SqlType.TIMESTAMP else each)
-        each = truncated(unit, each + dt.timedelta(days=_STEPS[unit] + 3))
+        each = truncated(unit, each + dt.timedelta(days=_STRIDES[unit]))
     return found if 0 < len(found) <= RANGE_LIMIT else None
 
 

@@ -124,9 +124,15 @@ class _Paths:
         self._pairs = pairs
         self.hidden: list[tuple[Scan, Expression]] = []
         """Scans to be joined for their unit column, with their conditions."""
+        self._found: dict[str, ColumnRef] = {}
 
     def unit(self, scan: Scan) -> ColumnRef:
         """Return the column that holds the unit of *scan*'s rows."""
+        if scan.name not in self._found:
+            self._found[scan.name] = self._search(scan)
+        return self._found[scan.name]
+
+    def _search(self, scan: Scan) -> ColumnRef:
         owner = _owner(scan.table)
         if not owner.path:
             return column_of(scan, owner.column)

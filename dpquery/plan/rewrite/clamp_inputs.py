@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STEPS_WANTED = 1 << 26
 """A value without a grid of its own gets about this many steps: finer than any noise
 that the policy could ask for (theory.md 2.1: at most a thousandth of σ)."""
+WIDEST = Fraction(10) ** 30
+"""Bounds beyond this drown every answer in noise, and leave DOUBLE's range."""
 STEPS_LIMIT = 1 << 40
 """More steps than this are merged, so that sums of squares stay within integers."""
 
@@ -43,6 +45,10 @@ def grid_value(
     span = bounds(argument, env)
     if span.low is None or span.high is None:
         raise _unbounded(argument, env, place)
+    if max(abs(span.low), abs(span.high)) > WIDEST:
+        msg = f"{expression_text(argument)} can be as large as {float(WIDEST):g}"
+        hint = "bound it in the query, e.g. LEAST(GREATEST(…, 0), 100)"
+        raise QueryRefused(msg, code="DPQ120", place=place, hint=hint)
     grid = _grid(argument, span.low, span.high, grids)
     low, high = math.floor(span.low / grid), math.ceil(span.high / grid)
     centre = (low + high) // 2 if centred else 0
