@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path  # noqa: TC003 -- typer reads annotations
 from typing import TYPE_CHECKING, Annotated, assert_never
@@ -105,7 +104,8 @@ def docs(
         return
     name = code.upper() if code.upper().startswith("DPQ") else f"DPQ{code}"
     if name not in TOPICS:
-        close = get_close_matches(name, TOPICS, n=3, cutoff=0.7)
+        close = sorted(TOPICS, key=lambda code: -alike(code, name))[:3]
+        close = [code for code in close if alike(code, name) >= len("DPQ40")]
         raise UsageError(
             f"there is no code {code[:40]!r}",
             code="DPQ411",
@@ -244,3 +244,8 @@ def _topic(topic: Topic) -> str:
         for part in (topic.meaning, f"What to do: {topic.remedy}")
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def alike(code: str, other: str) -> int:
+    """Return in how many places two codes have the same character."""
+    return sum(a == b for a, b in zip(code, other, strict=False))

@@ -230,8 +230,8 @@ def _shown(cell: Cell, bar: Interval | None) -> str:
     >>> from dpquery.results import Interval
     >>> _shown(41.3, Interval(29.2, 53.4)), _shown(0.5, Interval(0.469, 0.531))
     ('41 ± 12', '0.500 ± 0.031')
-    >>> _shown(123456, Interval(121562, 125350))
-    '123500 ± 1900'
+    >>> _shown(123456, Interval(121562, 125350)), _shown(30, Interval(21, 39))
+    ('123500 ± 1900', '30 ± 9')
     """
     if bar is None or not _is_number(cell):
         return printable(_short(cell) if isinstance(cell, float) else _plain(cell))
@@ -243,6 +243,8 @@ def _shown(cell: Cell, bar: Interval | None) -> str:
     if half <= 0:
         return _short(value)
     digits = 1 - math.floor(math.log10(half))
+    if isinstance(cell, int):  # a count has no decimals
+        digits = min(0, digits)
     places = max(0, digits)
     return f"{_rounded(value, digits):.{places}f} ± {_rounded(half, digits):.{places}f}"
 

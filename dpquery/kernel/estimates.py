@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dpquery.kernel.prepare import PricedStep
     from dpquery.plan.program import ReleasedColumn
 
+LARGEST_INTEGER = 2**63 - 1
+"""Released whole numbers saturate where SQL's BIGINT ends: post-processing."""
+
 Readings: TypeAlias = Mapping[Moment, int]
 """Noisy moments of one group, in sub-steps."""
 
@@ -66,7 +69,8 @@ def value(
                 (c * readings[moment] / steps[moment] for c, moment in terms),
                 Fraction(0),
             )
-            return round(exact) if integer else float(exact)
+            whole = max(-LARGEST_INTEGER, min(LARGEST_INTEGER, round(exact)))
+            return whole if integer else float(exact)
         case RatioEstimator():
             return point(estimate(column.estimator, priced, readings))
         case _:

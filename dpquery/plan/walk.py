@@ -40,6 +40,11 @@ def subexpressions(expression: Expression) -> Iterator[Expression]:
         yield from subexpressions(part)
 
 
+def depth(expression: Expression) -> int:
+    """Return how many operations are inside each other, 1 for a column."""
+    return 1 + max(map(depth, operands(expression)), default=0)
+
+
 def columns(expression: Expression) -> frozenset[ColumnRef]:
     """Return every column that *expression* reads."""
     return frozenset(

@@ -180,7 +180,8 @@ class QueryDefaults(_Part):
     delta: Delta = Decimal("1e-10")
     """The chance of showing a group that should be withheld, for one query."""
     max_groups_per_unit: Groups = 8
-    """How many groups one unit may count in, when `bounding` is truncate."""
+    """How many groups one unit counts in at full weight; in more it counts for less,
+    or, when `bounding` is truncate, not at all."""
     bounding: Literal["norm", "truncate"] = "norm"
     """How contributions are bounded: by their norm, or by dropping groups."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 SMALLEST_EPSILON = 1e-6
 """Less than this is noise and nothing else."""
+LARGEST_EPSILON = 1e9
+"""More than this is nothing but the exact answer; tests of exactness use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,10 @@ def epsilon_to_spend(granted: Grant, asked: float | None) -> float:
     if asked is None:
         return granted.default_epsilon
     number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    if not number or not math.isfinite(asked) or asked < SMALLEST_EPSILON:
-        msg = f"epsilon is a number of at least {SMALLEST_EPSILON:g}, not {asked!r}"
+    # infinity and NaN fail the comparison, and so does an integer beyond any float
+    if not number or not SMALLEST_EPSILON <= asked <= LARGEST_EPSILON:
+        span = f"from {SMALLEST_EPSILON:g} to {LARGEST_EPSILON:g}"
+        msg = f"epsilon is a number {span}, not {str(asked)[:40]}"
         raise ConfigError(msg, code="DPQ401", hint="for example epsilon=0.2")
     if asked > granted.max_epsilon:
         msg = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dpquery.plan.expressions import Expression, Literal
+from dpquery.policy.catalog import fold
 from dpquery.sql.literals import coerced
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _argument(name: str, parameter: Parameter, argument: Expression) -> Expressi
     fitted = argument
     if argument.type not in parameter.types:
         fitted = _coerced(name, parameter, argument)
+    if parameter.one_of is not None and isinstance(fitted, Literal):
+        fitted = Literal(fold(str(fitted.value)), fitted.type)
     if parameter.constant:
         _check_constant(name, parameter, fitted)
     return fitted

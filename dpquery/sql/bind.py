@@ -15,14 +15,17 @@ from dpquery.errors import Place, QueryRefused
 from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.program import AggregateQuery, GroupKey, Output, PostQuery, Query
 from dpquery.plan.relations import Filter, Join, JoinKind, Relation, Scan
+from dpquery.plan.walk import depth
 from dpquery.policy.catalog import fold
-from dpquery.sql.bind_expressions import RowBinder
+from dpquery.sql.bind_expressions import MAX_DEPTH, RowBinder
 from dpquery.sql.bind_groups import GroupBinder
 from dpquery.sql.literals import count_literal
 from dpquery.sql.parse import DEFAULT_DIALECT, parse, place_of
 from dpquery.sql.scope import Named, Scope, find_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dpquery.plan.expressions import Expression
     from dpquery.policy.catalog import Catalog
 
@@ -102,6 +105,7 @@ class _Statement:
         if not groups.aggregates and not keys:
             self._refuse_rows(items)
         boundary = AggregateQuery(RELEASED, source, tuple(keys), groups.aggregates)
+        self._check_depth([having, *(each.expression for each in order)])
         named = tuple(Output(name, out) for name, out, _ in outputs)
         post = PostQuery(named, having, order, limit, offset or 0)
         return Query((boundary,), post)
@@ -127,8 +131,15 @@ class _Statement:
                 name, (f"{name.strip('_').upper()} is not supported", None)
             )
             nodes = value if isinstance(value, list) else [value]
-            node = next((n for n in nodes if isinstance(n, exp.Expr)), self._select)
-            raise self.refusal(node, message, hint=hint)
+            placed = (n for n in nodes if isinstance(n, exp.Expr) and self._place(n))
+            raise self.refusal(next(placed, self._select), message, hint=hint)
+
+    def _check_depth(self, expressions: Iterable[Expression | None]) -> None:
+        """Refuse what aliases have made deeper than one expression may be."""
+        if any(each is not None and depth(each) > MAX_DEPTH for each in expressions):
+            msg = "an alias makes this query nested too deeply"
+            hint = f"at most {MAX_DEPTH} operations inside each other"
+            raise self.refusal(self._select, msg, "DPQ004", hint)
 
     # --- below the boundary ------------------------------------------------------
 
@@ -318,7 +329,8 @@ class _Statement:
         if isinstance(item, exp.Column):
             return item.name
         text = item.sql("duckdb", comments=False)
-        return re.sub(r"[^\w .%()*/+,=-]", "", text)[:64].strip() or "column"
+        safe = re.sub(r"[^\w .%()*/+,=-]", "_", text)[:64]
+        return safe.strip(" =+-@") or "column"
 
     def _having(self, groups: GroupBinder) -> Expression | None:
         having = self._select.args.get("having")

@@ -19,6 +19,7 @@ from dpquery.plan.expressions import (
     Expression,
     Literal,
 )
+from dpquery.plan.render import constant_text
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.arguments import MisfitError, fit
 from dpquery.sql.functions import ALIASES, FUNCTIONS, Function
@@ -108,6 +109,10 @@ class RowBinder:
                 return self._alike(node)
             case exp.Concat():
                 return self._concat(node)
+            case exp.Like() | exp.ILike() if node.args.get("negate"):
+                positive = node.copy()
+                positive.set("negate", None)
+                return Call("not", (self._bind(positive),), SqlType.BOOLEAN)
             case exp.Extract():
                 return self._extract(node)
             case exp.Anonymous():
@@ -224,7 +229,9 @@ class RowBinder:
         if found is None and target is SqlType.VARCHAR and not isinstance(value, bool):
             found = Literal(str(value), target)
         if found is None:
-            raise self.refusal(node, f"{literal.value!r} is not a {target}", "DPQ105")
+            raise self.refusal(
+                node, f"{constant_text(literal.value)} is not a {target}", "DPQ105"
+            )
         return found
 
     # --- conditions --------------------------------------------------------------
@@ -333,14 +340,19 @@ class RowBinder:
     def _concat(self, node: exp.Concat) -> Expression:
         """Bind CONCAT, which skips NULLs, unlike ``||``."""
         empty = Literal("", SqlType.VARCHAR)
-        parts: list[Expression] = [
+        parts = [
             Call("coalesce", (self.bind(each), empty), SqlType.VARCHAR)
             for each in node.expressions
         ]
-        whole: Expression = empty
-        for part in parts:
-            whole = self._typed(node, FUNCTIONS["concat"], [whole, part])
-        return whole
+        return self._joined(node, [empty, *parts])
+
+    def _joined(self, node: exp.Expr, parts: list[Expression]) -> Expression:
+        """Concatenate as a balanced tree: many parts are not a deep expression."""
+        if len(parts) == 1:
+            return parts[0]
+        half = len(parts) // 2
+        sides = [self._joined(node, parts[:half]), self._joined(node, parts[half:])]
+        return self._typed(node, FUNCTIONS["concat"], sides)
 
     def _extract(self, node: exp.Extract) -> Expression:
         return self._function(node, fold(node.this.name), [node.expression])

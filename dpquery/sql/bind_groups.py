@@ -72,10 +72,9 @@ class GroupBinder(RowBinder):
         if not node.table and fold(node.name) in self._aliases:
             return self._aliases[fold(node.name)]
         bound = super().column(node)
-        if self._keys:
-            hint = f"add {node.name} to GROUP BY, or aggregate it: SUM({node.name})"
-        else:
-            hint = f"aggregate it: AVG({node.name}), or GROUP BY {node.name}"
+        hint = f"GROUP BY {node.name}"
+        if bound.type in NUMERIC:
+            hint += f", or aggregate it: AVG({node.name})"
         name = bound.name if isinstance(bound, ColumnRef) else node.name
         message = f"{name} has many values in a group"
         raise self.refusal(node, message, "DPQ124", hint)
@@ -117,8 +116,8 @@ class GroupBinder(RowBinder):
         """Return the released column of the group key that *node* is."""
         if isinstance(node, exp.Literal | exp.Boolean | exp.Null):
             return None
-        plain = isinstance(node, exp.Column) and not node.table
-        if plain and fold(node.name) in self._aliases:
+        named = (each for each in node.find_all(exp.Column) if not each.table)
+        if any(fold(each.name) in self._aliases for each in named):
             return None
         bound = self._rows.bind(node)
         for key in self._keys:

@@ -108,7 +108,7 @@ def _check_characters(sql: str, start: int, kind: str, text: str) -> None:
             continue
         name = unicodedata.name(character, f"U+{ord(character):04X}")
         msg = f"the query has a character that SQL parsers disagree on: {name}"
-        hint = "delete it (it may be invisible), or put it inside quotes"
+        hint = "delete it; it may be invisible"
         where = place(sql, start + offset)
         raise SQLSyntaxError(msg, code="DPQ003", place=where, hint=hint)
 

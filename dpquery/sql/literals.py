@@ -92,6 +92,8 @@ def coerced(literal: Literal, to: SqlType) -> Literal | None:
     match to, value:
         case SqlType.DATE, str():
             found = parse_date(value)
+        case SqlType.DATE, dt.datetime():
+            found = value.date()
         case SqlType.TIMESTAMP, str():
             found = parse_timestamp(value)
         case SqlType.TIMESTAMP, dt.date():

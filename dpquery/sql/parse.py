@@ -64,7 +64,7 @@ def _dialect(name: str) -> Dialect:
     if fold(name) in known:
         return Dialect.get_or_raise(fold(name))
     msg = f"there is no SQL dialect {name!r}"
-    raise ConfigError(msg, code="DPQ405", hint="one of: " + ", ".join(known))
+    raise ConfigError(msg, code="DPQ413", hint="one of: " + ", ".join(known))
 
 
 def _syntax_error(sql: str, error: ParseError | TokenError) -> SQLSyntaxError:

@@ -241,4 +241,12 @@ TOPICS = (
         "Nothing but a whole number is read there.",
         "For example LIMIT 10.",
     ),
+    Topic(
+        "DPQ140",
+        "too little for so many measurements",
+        "The epsilon of a query is shared by all that it measures: each count, each "
+        "sum, two for an average. Here a share would be so small that its answer "
+        "would be noise and nothing else. Nothing was charged.",
+        "Ask with a larger `--epsilon`, or for fewer columns at a time.",
+    ),
 )

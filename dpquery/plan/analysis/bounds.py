@@ -193,6 +193,8 @@ def bounds(expression: Expression, env: Environment) -> Bounds:
             if expression.type is SqlType.BOOLEAN:
                 return Bounds(Fraction(0), Fraction(1))
             spans = [bounds(each, env) for each in arguments]
+            if function == "modulo":
+                return _remainder(*spans, whole=expression.type is SqlType.INTEGER)
             if function in {"least", "greatest"}:
                 known = [never_null(each) for each in arguments]
                 return _extreme(function, spans, known)
@@ -251,8 +253,6 @@ def _call(function: str, of: list[Bounds]) -> Bounds:
             return _quotient(a, b)
         case "int_divide", [a, b]:
             return _widened(_quotient(a, b))
-        case "modulo", [a, b]:
-            return _remainder(a, b)
         case "abs", [a]:
             return _absolute(a)
         case (("floor" | "ceil" | "round" | "trunc"), [a, *_]):
@@ -330,10 +330,13 @@ def _quotient(a: Bounds, b: Bounds) -> Bounds:
     return _product(a, Bounds(1 / b.high, 1 / b.low))
 
 
-def _remainder(a: Bounds, b: Bounds) -> Bounds:
+def _remainder(a: Bounds, b: Bounds, *, whole: bool) -> Bounds:
+    """Bound a remainder: it is smaller than the divisor, and has a's sign."""
     reach = _absolute(b).high
     if reach is None:
         return UNBOUNDED
+    if whole:
+        reach = max(Fraction(0), reach - 1)
     low = Fraction(0) if a.low is not None and a.low >= 0 else -reach
     return Bounds(low, reach)
 

@@ -167,10 +167,13 @@ def _dates(unit: str, of: Bounds, type_: SqlType) -> list[Constant] | None:
     last = dt.date.fromordinal(min(int(of.high // 1), dt.date.max.toordinal()))
     found: list[Constant] = []
     each = truncated(unit, dt.date.fromordinal(int(of.low // 1)))
+    stride = dt.timedelta(days=_STRIDES[unit])
     while each <= last:
         at_midnight = dt.datetime.combine(each, dt.time())
         found.append(at_midnight if type_ is SqlType.TIMESTAMP else each)
-        each = truncated(unit, each + dt.timedelta(days=_STRIDES[unit]))
+        if each > dt.date.max - stride:
+            break
+        each = truncated(unit, each + stride)
     return found if 0 < len(found) <= RANGE_LIMIT else None
 
 

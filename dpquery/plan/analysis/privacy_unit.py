@@ -45,7 +45,8 @@ def own(relation: Relation, catalog: Catalog) -> Owned:
     if not private:
         msg = "this query reads public tables only"
         hint = "public tables need no privacy; query them directly, or join one"
-        raise QueryRefused(msg, code="DPQ119", hint=hint)
+        place = next(scans(relation)).place
+        raise QueryRefused(msg, code="DPQ119", place=place, hint=hint)
     kind = _one_kind(private)
     pairs = _equated(relation)
     resolver = _Paths(catalog, private, pairs)

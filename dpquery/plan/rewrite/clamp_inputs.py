@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dpquery.errors import Place, QueryRefused
 from dpquery.plan.aggregates import GridValue
 from dpquery.plan.analysis.bounds import Environment, bounds, decimals
-from dpquery.plan.expressions import ColumnRef, Expression, Literal
+from dpquery.plan.expressions import NUMERIC, ColumnRef, Expression, Literal
 from dpquery.plan.render import expression_text
 from dpquery.plan.walk import columns
 
@@ -46,7 +46,7 @@ def grid_value(
     if span.low is None or span.high is None:
         raise _unbounded(argument, env, place)
     if max(abs(span.low), abs(span.high)) > WIDEST:
-        msg = f"{expression_text(argument)} can be as large as {float(WIDEST):g}"
+        msg = f"the bounds of {expression_text(argument)} are wider than 1e30"
         hint = "bound it in the query, e.g. LEAST(GREATEST(…, 0), 100)"
         raise QueryRefused(msg, code="DPQ120", place=place, hint=hint)
     grid = _grid(argument, span.low, span.high, grids)
@@ -94,6 +94,8 @@ def _unbounded(
     msg = f"{text} has no bounds, so its sum could be anything"
     if not open_columns or isinstance(argument, Literal):
         hint = "bound it in the query, e.g. LEAST(GREATEST(…, 0), 100)"
+    elif any(column.type not in NUMERIC for column in open_columns):
+        hint = f"bound it in the query: LEAST(GREATEST({text}, 0), 100)"
     else:
         names = ", ".join(f"{each.name}" for each in open_columns)
         first = open_columns[0].name
