@@ -55,6 +55,13 @@ def key_domain(
     return KeyDomain(tuple(sources)) if listed <= DOMAIN_LIMIT else None
 
 
+def listed_groups(domain: KeyDomain) -> int | None:
+    """Return how many groups a domain lists; ``None`` when a table decides."""
+    if any(isinstance(source, TableKeys) for source in domain.sources):
+        return None
+    return prod(len(s.rows) for s in domain.sources if isinstance(s, ListedKeys))
+
+
 def _add(sources: list[KeySource], source: KeySource) -> None:
     """Add a source; keys of one public scan are listed together, as it has them."""
     for at, other in enumerate(sources):

@@ -67,7 +67,7 @@ def compile_release(
     moments = decomposed.moments
     if domain is None or not moments:
         moments = tuple(dict.fromkeys((Units(), *moments)))
-    how = bounding(rules, source, query.keys, withholds=domain is None)
+    how = bounding(rules, source, query.keys, domain)
     return ReleaseStep(
         name=query.name,
         source=source,

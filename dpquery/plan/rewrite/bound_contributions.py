@@ -12,6 +12,7 @@ from dpquery.plan.analysis.dependencies import (
     rows_per_group,
     rows_per_unit,
 )
+from dpquery.plan.analysis.partitions import listed_groups
 from dpquery.plan.analysis.sensitivity import (
     moment_limit,
     row_limit,
@@ -23,6 +24,7 @@ from dpquery.plan.program import BoundedMoment, Bounding, BoundingMode, GroupKey
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dpquery.plan.program import KeyDomain
     from dpquery.plan.relations import Owned
 
 CAP_FACTOR = 16
@@ -41,15 +43,26 @@ class BoundingRules:
 
 
 def bounding(
-    rules: BoundingRules, source: Owned, keys: Sequence[GroupKey], *, withholds: bool
+    rules: BoundingRules,
+    source: Owned,
+    keys: Sequence[GroupKey],
+    domain: KeyDomain | None,
 ) -> Bounding:
-    """Return how contributions to one release are bounded."""
+    """
+    Return how contributions to one release are bounded.
+
+    No unit is in more groups than there are: a short list of public keys makes k
+    smaller than the policy's.
+    """
     single = determined_by_unit([key.expression for key in keys], source)
+    listed = None if domain is None else listed_groups(domain)
+    groups = rules.groups if listed is None else min(rules.groups, listed)
+    withholds = domain is None
     return Bounding(
         mode=rules.mode,
         norm=rules.norm,
-        groups=1 if single else rules.groups,
-        group_cap=CAP_FACTOR * rules.groups if withholds and not single else None,
+        groups=1 if single else groups,
+        group_cap=CAP_FACTOR * groups if withholds and not single else None,
         single_group=single,
     )
 
