@@ -74,8 +74,8 @@ def _why(step: ReleaseStep, index: int) -> str:
 def _bounding(step: ReleaseStep) -> list[str]:
     how, kind = step.bounding, step.source.kind
     if how.single_group:
-        where = "in one group" if step.keys else "once"
-        return [f"each {kind} counts {where}; what is above its limit is scaled down"]
+        where = " in one group" if step.keys else ""
+        return [f"each {kind} counts{where}; what is above its limit is scaled down"]
     if how.mode is BoundingMode.TRUNCATE:
         return [f"each {kind} counts in at most {how.groups} groups, within the limit"]
     norm = f"the L{how.norm} norm of what it adds is scaled down to the limit"

@@ -131,6 +131,9 @@ class TableKeys:
     keys: tuple[int, ...]
     scan: Scan
     expressions: tuple[Expression, ...]
+    optional: bool = False
+    """The query LEFT JOINs the table: what the expressions are without a partner is
+    a key too, and NULL may be one."""
 
 
 KeySource: TypeAlias = ListedKeys | TableKeys

@@ -73,6 +73,21 @@ def scans(relation: Relation) -> Iterator[Scan]:
         yield from scans(child)
 
 
+def optional_scans(relation: Relation) -> frozenset[str]:
+    """Return the names of scans whose columns are NULL where a join found nothing."""
+    match relation:
+        case Scan():
+            return frozenset()
+        case Filter(child=child):
+            return optional_scans(child)
+        case Join(left=left, right=right, kind=kind):
+            found = optional_scans(left) | optional_scans(right)
+            inner = kind == "INNER"
+            return found if inner else found | {scan.name for scan in scans(right)}
+        case _:
+            assert_never(relation)
+
+
 def predicates(relation: Relation) -> Iterator[Expression]:
     """
     Yield conditions that hold for every row of *relation*.

@@ -172,6 +172,9 @@ class _Statement:
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
             hint = "FROM takes tables of the policy; see `dpquery tables`"
             raise self.refusal(node, "FROM takes the name of a table here", hint=hint)
+        if node.args.get("sample"):
+            hint = "leave it out; contributions are bounded anyway"
+            raise self.refusal(node, "TABLESAMPLE is not supported yet", hint=hint)
         extra = [
             k for k, v in node.args.items() if v and k not in {"this", "alias", "db"}
         ]
@@ -199,7 +202,8 @@ class _Statement:
             if v and k not in {"this", "on", "kind", "side", "using"}
         ]
         side, kind = (str(join.args.get(k) or "").upper() for k in ("side", "kind"))
-        if extra or side not in {"", "LEFT"} or kind not in {"", "INNER", "OUTER"}:
+        kinds = {"", "OUTER"} if side else {"", "INNER"}
+        if extra or side not in {"", "LEFT"} or kind not in kinds:
             words = " ".join(filter(None, [join.method, side, kind])).upper()
             hint = "use JOIN … ON, or LEFT JOIN to a public table"
             msg = f"{words or 'this'} JOIN is not supported yet"
@@ -247,6 +251,8 @@ class _Statement:
             nodes = [i for i in items if i.find(exp.AggFunc) is None]
         keys: list[GroupKey] = []
         for node in nodes:
+            if isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets):
+                rows.unknown(node)
             bound = rows.bind(self._key_node(node, items, scope))
             if all(bound != key.expression for key in keys):
                 keys.append(GroupKey(f"k{len(keys)}", bound, self._place(node)))

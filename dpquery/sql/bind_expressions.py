@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_TRIMS = {"LEADING": "ltrim", "TRAILING": "rtrim", "BOTH": "trim"}
 MAX_DEPTH = 40
 """Operations inside each other. The engine's parser stops at 250 levels, and one
 operation becomes at most five: a query must not fail after it was charged."""
@@ -113,6 +114,9 @@ class RowBinder:
                 positive = node.copy()
                 positive.set("negate", None)
                 return Call("not", (self._bind(positive),), SqlType.BOOLEAN)
+            case exp.Trim(this=inner) if node.args.get("position") in _TRIMS:
+                name = _TRIMS[node.args["position"]]
+                return self._function(node, name, [inner], ("this", "position"))
             case exp.Extract():
                 return self._extract(node)
             case exp.Anonymous():
@@ -148,6 +152,8 @@ class RowBinder:
 
     def column(self, node: exp.Column) -> Expression:
         """Bind a column of a table in FROM."""
+        if isinstance(node.this, exp.Star):
+            return self.unknown(node.this)
         if not isinstance(node.this, exp.Identifier) or node.args.get("db"):
             raise self.refusal(
                 node, f"{node.sql()} is not the name of a column", "DPQ102"
@@ -228,11 +234,13 @@ class RowBinder:
                     found = None if stamp is None else Literal(stamp, target)
         if found is None and target is SqlType.VARCHAR and not isinstance(value, bool):
             found = Literal(str(value), target)
-        if found is None:
-            raise self.refusal(
-                node, f"{constant_text(literal.value)} is not a {target}", "DPQ105"
-            )
-        return found
+        if found is not None:
+            return found
+        if literal.type is not SqlType.VARCHAR and _castable(literal.type, target):
+            return Cast(literal, target)
+        article = "an" if target is SqlType.INTEGER else "a"
+        msg = f"{constant_text(literal.value)} is not {article} {target}"
+        raise self.refusal(node, msg, "DPQ105")
 
     # --- conditions --------------------------------------------------------------
 

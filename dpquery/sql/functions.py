@@ -236,16 +236,16 @@ _ALL = (
         "int_divide",
         (_I, _I),
         always(SqlType.INTEGER),
-        lambda a, b: call("floor", binary(exp.Div, a, nonzero(b))),
-        frozenset({"/", "nullif", "floor"}),
+        lambda a, b: call("trunc", binary(exp.Div, a, nonzero(b))),
+        frozenset({"/", "nullif", "trunc"}),
         as_double=True,
     ),
     Function(
         "modulo",
         (_N, _N),
         whole_or_double,
-        lambda a, b: call("fmod", a, nonzero(b)),
-        frozenset({"fmod", "nullif"}),
+        lambda a, b: binary(exp.Mod, a, nonzero(b)),  # not fmod: that one is floored
+        frozenset({"%", "nullif"}),
         as_double=True,
     ),
     Function(
@@ -331,7 +331,6 @@ FUNCTIONS: dict[str, Function] = {function.name: function for function in _ALL}
 ALIASES: dict[str, str] = {
     "ceiling": "ceil",
     "mod": "modulo",
-    "fmod": "modulo",
     "lcase": "lower",
     "ucase": "upper",
     "len": "length",

@@ -62,6 +62,14 @@ def check(sql: str) -> None:
         _check_characters(sql, match.start(), match.lastgroup or "", match.group())
 
 
+def unclosed(sql: str) -> int | None:
+    """Return where a quote begins that does not end, if one does."""
+    for match in _TOKEN.finditer(sql):
+        if match.lastgroup == "other" and match.group() in "'\"`":
+            return match.start()
+    return None
+
+
 def check_nesting(
     sql: str, tokens: Sequence[Token], types: Container[TokenType]
 ) -> None:
@@ -100,7 +108,7 @@ def _check_characters(sql: str, start: int, kind: str, text: str) -> None:
     if text.isascii() and text.isprintable():
         return
     for offset, character in enumerate(text):
-        if character in " \t\r\n" and kind in {"space", "comment", "text"}:
+        if character in " \t\r\n" and kind in {"space", "comment", "text", "quoted"}:
             continue
         category = unicodedata.category(character)
         harmless = category[0] in "LMNPS" or (kind == "text" and category == "Zs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from decimal import Decimal, InvalidOperation
 
 from dpquery.plan.expressions import (
@@ -20,6 +21,12 @@ from dpquery.policy.catalog import SqlType
 MAX_INTEGER = 2**63 - 1
 MAX_DIGITS = 100
 """Characters of a number; a longer one is a mistake or an attack on the parser."""
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?", re.ASCII
+)
 
 
 def number_literal(text: str) -> Literal | None:
@@ -60,20 +67,19 @@ def negated(literal: Literal) -> Literal | None:
 
 
 def parse_date(text: str) -> dt.date | None:
-    """Return an ISO date."""
+    """Return a date written as 2024-01-31."""
     try:
-        return dt.date.fromisoformat(text) if len(text) == len("2024-01-31") else None
+        return dt.date.fromisoformat(text) if _DATE.fullmatch(text) else None
     except ValueError:
         return None
 
 
 def parse_timestamp(text: str) -> dt.datetime | None:
-    """Return an ISO date or timestamp without a zone."""
+    """Return a timestamp written as 2024-01-31 or 2024-01-31 12:30:00.5."""
     try:
-        value = dt.datetime.fromisoformat(text)
+        return dt.datetime.fromisoformat(text) if _TIMESTAMP.fullmatch(text) else None
     except ValueError:
         return None
-    return value if value.tzinfo is None else None
 
 
 def coerced(literal: Literal, to: SqlType) -> Literal | None:

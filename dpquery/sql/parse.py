@@ -69,14 +69,13 @@ def _dialect(name: str) -> Dialect:
 
 def _syntax_error(sql: str, error: ParseError | TokenError) -> SQLSyntaxError:
     """Keep what and where of sqlglot's message, drop its colours and class names."""
-    details = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    if isinstance(error, TokenError):
+        return _open_quote(sql)
+    details = error.errors[0] if error.errors else {}
     text = str(details.get("description") or "this is not SQL that can be parsed")
-    text = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    text = re.sub(r"<class '[^']*\.(\w+)'>", r"\1", text)
-    text = re.sub(
-        r"^Required keyword: '\w+' missing for (\w+)$", r"\1 is not complete", text
-    )
-    text = text.rstrip(".").splitlines()[0][:200]
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text).rstrip(".").splitlines()[0][:200]
+    if "<class" in text or text.startswith("Required"):
+        text = "something is missing here"
     where: Place | None = None
     line, column = details.get("line"), details.get("col")
     if isinstance(line, int) and isinstance(column, int):
@@ -87,6 +86,15 @@ def _syntax_error(sql: str, error: ParseError | TokenError) -> SQLSyntaxError:
     hint = "check the word at the caret and the one before it"
     message = text[:1].lower() + text[1:]
     return SQLSyntaxError(message, code="DPQ001", place=where, hint=hint)
+
+
+def _open_quote(sql: str) -> SQLSyntaxError:
+    """Say where a quote or comment begins that does not end."""
+    start = gate.unclosed(sql)
+    where = None if start is None else gate.place(sql, start)
+    msg = "a quote or a comment is opened and not closed"
+    hint = "write a quote inside quotes twice: 'it''s'"
+    return SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
 
 
 def place_of(node: exp.Expr, sql: str) -> Place | None:

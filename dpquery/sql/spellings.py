@@ -105,6 +105,18 @@ UNSUPPORTED: tuple[tuple[Kinds, str, str, str], ...] = (
         "name the columns to group by, and COUNT(*) or another aggregate",
     ),
     (
+        (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime),
+        "the clock is not read: the same question has the same answer",
+        "DPQ106",
+        "write the date, e.g. DATE '2026-01-31'",
+    ),
+    (
+        (exp.Rollup, exp.Cube, exp.GroupingSets),
+        "several levels of GROUP BY are not supported yet",
+        "DPQ100",
+        "ask for each level in a query of its own",
+    ),
+    (
         (exp.Placeholder, exp.Parameter),
         "parameters are not supported",
         "DPQ100",

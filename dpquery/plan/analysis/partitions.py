@@ -24,7 +24,7 @@ from dpquery.plan.expressions import (
 )
 from dpquery.plan.program import GroupKey, KeyDomain, KeySource, ListedKeys, TableKeys
 from dpquery.plan.relations import Scan
-from dpquery.plan.walk import columns, scans
+from dpquery.plan.walk import columns, optional_scans, scans
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -45,9 +45,12 @@ def key_domain(
 ) -> KeyDomain | None:
     """Return the public list of groups, or ``None`` when some key is not public."""
     tables = {scan.name: scan for scan in scans(relation)}
+    optional = optional_scans(relation)
     sources: list[KeySource] = []
     for index, key in enumerate(keys):
         source = _source(index, key.expression, tables, env, catalog)
+        if isinstance(source, TableKeys) and source.scan.name in optional:
+            source = replace(source, optional=True)
         if source is None:
             return None
         _add(sources, source)
@@ -71,6 +74,7 @@ def _add(sources: list[KeySource], source: KeySource) -> None:
                     other.keys + source.keys,
                     scan,
                     other.expressions + source.expressions,
+                    other.optional,
                 )
                 return
     sources.append(source)

@@ -95,7 +95,7 @@ def _one_kind(private: list[Scan]) -> str:
     kinds = {s.table.owner.kind: s for s in private if s.table.owner is not None}
     if len(kinds) > 1:
         first, second, *_ = kinds
-        msg = f"one table protects a {first}, the other a {second}"
+        msg = f"one table protects each {first}, the other each {second}"
         hint = "a row cannot belong to two kinds of unit; ask about one table at a time"
         raise QueryRefused(msg, code="DPQ113", place=kinds[second].place, hint=hint)
     return next(iter(kinds))
@@ -231,14 +231,24 @@ def _tied(
 
 
 def _same_map(one: CatalogTable, a: str, other: CatalogTable, b: str) -> bool:
-    """Return whether a declared foreign key sends both columns to one owner."""
-    targets_a = {(h.table, h.key) for h in one.references if h.column == a}
-    targets_b = {(h.table, h.key) for h in other.references if h.column == b}
-    return (
-        (other.name, b) in targets_a
-        or (one.name, a) in targets_b
-        or bool(targets_a & targets_b)
+    """
+    Return whether the ownership path itself sends both columns to one owner.
+
+    Other foreign keys do not: two visits in one region are two patients' visits, and
+    an equality of units that the query does not have would change its meaning.
+    """
+    target_a, target_b = _owner_key(one, a), _owner_key(other, b)
+    return (target_a is not None and target_a in {(other.name, b), target_b}) or (
+        target_b is not None and target_b == (one.name, a)
     )
+
+
+def _owner_key(table: CatalogTable, column: str) -> tuple[str, str] | None:
+    """Return the table and key that *column* finds the owner by, if it does."""
+    path = _owner(table).path
+    if not path or path[0].column != column:
+        return None
+    return path[0].table, path[0].key
 
 
 def _untied(scan: Scan) -> QueryRefused:
