@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from dpquery.engines.base import Limits
@@ -57,10 +58,29 @@ class Data:
         self._loaded = loaded
         self._engine = engine
         self._snapshot: Snapshot | None = None
+        self.turn = Lock()
+        """Held by whoever runs a query, from the look at the version to the answer:
+        what is executed is what the answer is filed under."""
+
+    def latest(self) -> Snapshot:
+        """
+        Return the catalog for prices and listings, which read no rows.
+
+        It is looked at afresh unless a query is running, whose version must stay.
+        """
+        if self._snapshot is None:
+            with self.turn:
+                return self.snapshot()
+        if not self.turn.acquire(blocking=False):
+            return self._snapshot
+        try:
+            return self.snapshot()
+        finally:
+            self.turn.release()
 
     def snapshot(self) -> Snapshot:
         """
-        Return the version that the engine answers on, and its catalog.
+        Return the version that the engine answers on, and its catalog; under `turn`.
 
         Raises:
             EngineFailure: the data cannot be opened.

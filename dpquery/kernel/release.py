@@ -137,6 +137,8 @@ def _measured(priced: PricedStep, exact: Sequence[tuple[Any, ...]]) -> list[_Gro
     if len(exact) > MAX_GROUPS:
         raise _failed()
     count = len(priced.step.keys)
+    if len({row[:count] for row in exact}) < len(exact):
+        raise _failed()  # a group that is there twice has twice its sensitivity
     rows = sorted(exact, key=lambda row: [_sort_key(cell) for cell in row[:count]])
     columns = [
         measure(noise, [row[count + at] for row in rows], loss)

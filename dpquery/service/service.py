@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from dpquery.errors import ConfigError
@@ -12,6 +11,7 @@ from dpquery.kernel.release import Backends
 from dpquery.ledger.store import DATASET, Ledger
 from dpquery.policy.lint import Finding, Severity, lint
 from dpquery.policy.load import LoadedPolicy, load
+from dpquery.policy.ownership import find
 from dpquery.service.access import dataset_promise, grant
 from dpquery.service.session import Session, budget_of
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from dpquery.engines.base import KeyCheck
     from dpquery.results import Budget
 
 
@@ -46,9 +47,6 @@ class Service:
             self._engine, ledger, open_released(), limits_of(loaded)
         )
         self.data = Data(loaded, self._engine)
-        self.turn = Lock()
-        """Held by a query from the moment it looks at the data's version: what is
-        executed is what the answer is filed under."""
 
     @classmethod
     def open(cls, policy: str | Path) -> Self:
@@ -85,22 +83,22 @@ class Service:
 
         The counts are exact and for the owner alone.
         """
-        catalog = self.data.snapshot().catalog
-        found = lint(self.loaded, catalog)
-        if data:
-            found += [
-                Finding(
-                    "P190",
-                    Severity.ERROR,
-                    f"{each.table}.{each.column} is a key of an ownership path, and "
-                    f"{each.duplicates:,} of its values occur more than once",
-                    self.loaded.place(("tables", each.table), key=True),
-                    "no query is answered until every row has one owner",
-                )
-                for each in check_keys(self._engine, catalog)
-                if each.duplicates
-            ]
-        return found
+        with self.data.turn:
+            catalog = self.data.snapshot().catalog
+            checks = check_keys(self._engine, catalog) if data else []
+        broken = [self._broken_key(each) for each in checks if each.duplicates]
+        return [*lint(self.loaded, catalog), *broken]
+
+    def _broken_key(self, check: KeyCheck) -> Finding:
+        name = find(self.loaded.policy.tables, check.table)
+        return Finding(
+            "P190",
+            Severity.ERROR,
+            f"{check.table}.{check.column} is a key of an ownership path, and "
+            f"{check.duplicates:,} of its values occur more than once",
+            self.loaded.place(("tables", name or check.table), key=True),
+            "no query is answered until every row has one owner",
+        )
 
     def close(self) -> None:
         """Close the data and the ledger."""

@@ -79,7 +79,7 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        snapshot = self._service.data.snapshot()
+        snapshot = self._service.data.latest()
         prepared = self._prepare(snapshot, sql, epsilon, dialect)
         left = self._left()
         cost = self._priced(prepared, left.minus(prepared.loss))
@@ -103,7 +103,7 @@ class Session:
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        with self._service.turn:
+        with self._service.data.turn:
             snapshot = self._service.data.snapshot()
             prepared = self._prepare(snapshot, sql, epsilon, dialect)
             answer = self._answer(prepared, snapshot)
@@ -128,7 +128,7 @@ class Session:
 
     def tables(self) -> list[TableInfo]:
         """Return what may be asked about."""
-        return table_infos(self._service.data.snapshot().catalog)
+        return table_infos(self._service.data.latest().catalog)
 
     def history(self) -> list[HistoryEntry]:
         """Return this analyst's releases, newest first."""
@@ -202,7 +202,7 @@ class Session:
         )
 
     def _queries_left(self, sql: str) -> int:
-        snapshot = self._service.data.snapshot()
+        snapshot = self._service.data.latest()
         prepared = self._prepare(snapshot, sql, None, "duckdb")
         return how_many(self._left(), prepared.loss)
 

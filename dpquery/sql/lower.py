@@ -18,7 +18,7 @@ there are only sums.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
@@ -31,8 +31,7 @@ from dpquery.plan.aggregates import (
     Units,
     expression_of,
 )
-from dpquery.plan.expressions import TEMPORAL, conjuncts
-from dpquery.plan.program import BoundingMode, ReleaseStep
+from dpquery.plan.expressions import TEMPORAL, Call, conjuncts
 from dpquery.plan.relations import Filter, Join, Relation, Scan
 from dpquery.plan.walk import scans
 from dpquery.sql.functions import binary, call, cast, clamped_date, number, text
@@ -40,8 +39,12 @@ from dpquery.sql.lower_bounding import (
     CLIPPING_FUNCTIONS,
     clipped_moment,
     factors,
-    reach,
+    few_rows,
+    in_sub_steps,
     scaled_by_unit,
+    sizes,
+    within,
+    within_reach,
 )
 from dpquery.sql.lower_domain import domain, domain_expressions, in_domain
 from dpquery.sql.lower_expressions import balanced, column, functions_of, lower
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dpquery.plan.expressions import Expression
+    from dpquery.plan.program import ReleaseStep
+    from dpquery.plan.program import ReleaseStep
 
 SATURATION = 1 << 62
 """Sums are brought within this; 1-Lipschitz, so sensitivities stay as they are."""
@@ -90,7 +95,9 @@ def _engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
         tables |= {s.scan.table.name for s in step.domain.sources if hasattr(s, "scan")}
         expressions += domain_expressions(step.domain)
     functions = functions_of(expressions) | VALUE_FUNCTIONS | CLIPPING_FUNCTIONS
-    text_ = query.sql("duckdb", pretty=True, comments=False)
+    # never pretty: sqlglot's pretty printer writes line breaks into some literals, and
+    # constants that differ here must differ there
+    text_ = query.sql("duckdb", comments=False)
     return EngineSQL(text_, frozenset(tables), functions)
 
 
@@ -106,19 +113,30 @@ def _conditions(relation: Relation) -> Iterator[Expression]:
             yield condition
 
 
+def _identifier(name: str) -> exp.Identifier:
+    return exp.Identifier(this=name, quoted=True)
+
+
 def _name(name: str) -> exp.Column:
-    return exp.column(name, quoted=True)
+    return exp.Column(this=_identifier(name))
+
+
+def _table(name: str) -> exp.Table:
+    return exp.Table(this=_identifier(name))
 
 
 def _select(
     columns: Sequence[tuple[str, exp.Expression]], source: str | exp.Expression
 ) -> exp.Select:
     """Return ``SELECT … AS "name", … FROM source``."""
-    items = [exp.alias_(value, name, quoted=True) for name, value in columns]
-    table = exp.to_table(source, quoted=True) if isinstance(source, str) else source
-    if isinstance(source, str):
-        table = exp.Table(this=exp.to_identifier(source, quoted=True))
-    return exp.Select().select(*items, copy=False).from_(table, copy=False)
+    items = [exp.Alias(this=value, alias=_identifier(name)) for name, value in columns]
+    table = _table(source) if isinstance(source, str) else source
+    return exp.Select(expressions=items).from_(table, copy=False)
+
+
+_Table: TypeAlias = tuple[str, exp.Select, bool | None]
+"""A common table expression: its name, its query, and whether its rows are kept for
+all uses or read again for each; ``None`` leaves that to the engine."""
 
 
 class _Builder:
@@ -128,38 +146,46 @@ class _Builder:
         self._step = step
         self._schema = schema
         self._keys = [key.name for key in step.keys]
+        self._moments = [f"m{index}" for index in range(len(step.moments))]
         self._values = values(step)
 
     def answer(self) -> exp.Select:
         """Return the whole statement."""
         step = self._step
         moments = [(f"m{i}", self._saturated(i)) for i in range(len(step.moments))]
+        tables = self._clipping()
         if step.domain is None or not self._keys:
-            query = _select([*self._own_keys(), *moments], "totals")
-            return self._with(query, self._clipping())
+            return self._with(_select([*self._own_keys(), *moments], "totals"), tables)
         keys = [(key, column("domain", key)) for key in self._keys]
         query = _select([*keys, *moments], "domain")
-        same = [
-            exp.NullSafeEQ(this=column("domain", k), expression=column("totals", k))
-            for k in self._keys
-        ]
-        totals = exp.Table(this=exp.to_identifier("totals", quoted=True))
-        query = query.join(totals, on=exp.and_(*same), join_type="left", copy=False)
-        tables = [*self._clipping(), ("domain", domain(step, self._schema), False)]
+        query = query.join(
+            _table("totals"),
+            on=self._same_keys("domain", "totals"),
+            join_type="left",
+            copy=False,
+        )
+        if step.bounding.single_group:
+            tables.append(("domain", domain(step, self._schema), None))
         return self._with(query, tables)
+
+    def _same_keys(self, one: str, other: str) -> exp.Expression:
+        same: list[exp.Expression] = [
+            exp.NullSafeEQ(this=column(one, key), expression=column(other, key))
+            for key in self._keys
+        ]
+        return balanced(exp.And, same)
 
     def parts(self) -> exp.Select:
         """Return the statement that stops before the clip."""
-        names = ["u", *self._keys, *(f"m{i}" for i in range(len(self._step.moments)))]
-        query = _select([(name, _name(name)) for name in names], "parts")
-        return self._with(query, self._chain())
+        step = self._step
+        named = [(name, _name(name)) for name in ("u", *self._keys)]
+        exact = [(name, within_reach(step, i)) for i, name in enumerate(self._moments)]
+        return self._with(_select([*named, *exact], "parts"), self._chain(None))
 
-    def _with(
-        self, query: exp.Select, tables: Sequence[tuple[str, exp.Select, bool]]
-    ) -> exp.Select:
+    def _with(self, query: exp.Select, tables: Sequence[_Table]) -> exp.Select:
         for name, body, materialized in tables:
             alias = exp.TableAlias(this=exp.to_identifier(name, quoted=True))
-            cte = exp.CTE(this=body, alias=alias, materialized=materialized or None)
+            cte = exp.CTE(this=body, alias=alias, materialized=materialized)
             existing = query.args.get("with_")
             if existing is None:
                 query.set("with_", exp.With(expressions=[cte]))
@@ -172,12 +198,44 @@ class _Builder:
 
     # --- rows of one unit --------------------------------------------------------
 
-    def _chain(self) -> list[tuple[str, exp.Select, bool]]:
-        wanted = scaled_by_unit(self._step.bounding)
+    def _chain(self, few: int | None) -> list[_Table]:
+        """
+        Return the tables up to ``parts``: exact moments per unit and key.
+
+        Units with at most *few* rows are one part of each key together, with a NULL
+        unit. Who they are is found by reading the rows twice, which takes less than
+        half the time of a part for each unit and key.
+        """
+        source, rows = ("source", self._source(), None), ("rows", self._rows(), None)
+        if few is None:
+            return [source, rows, *self._known(self._parts())]
+        heavy = _select([("u", _name("u"))], "rows").group_by(_name("u"), copy=False)
+        many = exp.GT(this=exp.Count(this=exp.Star()), expression=number(few))
+        heavy = heavy.having(many, copy=False)
         return [
-            ("source", self._source(), False),
-            ("rows", self._rows(), False),
-            ("parts", self._parts(), wanted),
+            source,
+            ("rows", rows[1], False),
+            ("heavy", heavy, True),
+            *self._known(self._parts_of_heavy()),
+        ]
+
+    def _known(self, found: exp.Select) -> list[_Table]:
+        """
+        Return ``parts``: what is *found*, without keys outside the domain.
+
+        All rows of a part have one key, so looking it up once a part is enough.
+        """
+        step = self._step
+        reused = True if scaled_by_unit(step.bounding) else None
+        if step.bounding.single_group or step.domain is None:
+            return [("parts", found, reused)]
+        names = ["u", *self._keys, *self._moments]
+        known = _select([(name, column("found", name)) for name in names], "found")
+        same = self._same_keys("found", "domain")
+        return [
+            ("domain", domain(step, self._schema), None),
+            ("found", found, None),
+            ("parts", known.join(_table("domain"), on=same, copy=False), reused),
         ]
 
     def _source(self) -> exp.Select:
@@ -225,76 +283,104 @@ class _Builder:
             ),
         ]
         query = _select(columns, "source")
-        for condition in in_domain(self._step, self._schema):
-            query = query.where(condition, copy=False)
+        if self._step.bounding.single_group:  # or a row could choose its unit's group
+            for condition in in_domain(self._step, self._schema):
+                query = query.where(condition, copy=False)
         return query
 
     def _parts(self) -> exp.Select:
         """Return the exact moments; a determined key is taken per unit."""
-        moments = [
-            (f"m{i}", self._moment(bounded.moment, reach(bounded)))
-            for i, bounded in enumerate(self._step.moments)
-        ]
         single = self._step.bounding.single_group
         # every unit is put into one group, whatever its rows say: the smallest key
         keys = [(k, call("min", _name(k)) if single else _name(k)) for k in self._keys]
-        query = _select([("u", _name("u")), *keys, *moments], "rows")
+        query = _select([("u", _name("u")), *keys, *self._exact()], "rows")
         by = ["u"] if single else ["u", *self._keys]
         return query.group_by(*map(_name, by), copy=False)
 
-    def _moment(self, moment: Moment, most: int) -> exp.Expression:
+    def _parts_of_heavy(self) -> exp.Select:
+        """Return the exact moments per heavy unit, and of all others together."""
+        unit = column("heavy", "u")
+        query = _select([("u", unit), *self._own_keys(), *self._exact()], "rows")
+        same = exp.EQ(this=column("rows", "u"), expression=unit.copy())
+        query = query.join(_table("heavy"), on=same, join_type="left", copy=False)
+        return query.group_by(unit.copy(), *map(_name, self._keys), copy=False)
+
+    def _exact(self) -> list[tuple[str, exp.Expression]]:
+        moments = [bounded.moment for bounded in self._step.moments]
+        return [(f"m{i}", self._moment(moment)) for i, moment in enumerate(moments)]
+
+    def _moment(self, moment: Moment) -> exp.Expression:
         match moment:
             case Units():
                 return number(1)
             case Rows():
-                return _within(exp.Count(this=exp.Star()), most)
+                return exp.Count(this=exp.Star())
             case Present(value=value):
-                return _within(call("count", self._value(value)), most)
+                return call("count", self._value(value))
             case Total(value=value):
-                zero = number(0)
-                return _within(
-                    call("coalesce", call("sum", self._value(value)), zero), most
-                )
+                return _or_zero(call("sum", self._value(value)))
 
     def _value(self, value: GridValue | Expression) -> exp.Column:
         return _name(f"x{self._values.index(value)}")
 
     # --- the clip and the sums ---------------------------------------------------
 
-    def _clipping(self) -> list[tuple[str, exp.Select, bool]]:
+    def _clipping(self) -> list[_Table]:
+        """Return the tables up to ``totals``."""
         step = self._step
-        chain = self._chain()
-        per_unit = scaled_by_unit(step.bounding)
-        truncated = step.bounding.mode is BoundingMode.TRUNCATE
-        source = "parts"
-        if truncated and not step.bounding.single_group:
-            chain.append(("kept", self._kept(), False))
-            source = "kept"
-        named = [(f"f{i}", f) for i, f in enumerate(factors(step))]
-        names = [*self._keys, *(f"m{i}" for i in range(len(step.moments)))]
-        plain = [(name, column(source, name)) for name in names]
-        if per_unit:
-            groups = ("g", exp.Count(this=exp.Star()))
-            norms = _select([("u", _name("u")), groups, *named], source)
-            chain.append(("norms", norms.group_by(_name("u"), copy=False), False))
-            reuse = [(name, column("norms", name)) for name in ("g", *dict(named))]
-            joined = _select([*plain, *reuse], source)
-            on = exp.EQ(this=column(source, "u"), expression=column("norms", "u"))
-            table = exp.Table(this=exp.to_identifier("norms", quoted=True))
-            scaled = joined.join(table, on=on, copy=False)
+        if scaled_by_unit(step.bounding):
+            tables = self._scaled_by_unit()
         else:
-            scaled = _select([*plain, *named], source)
-        chain.append(("scaled", scaled, False))
-        moments = [(f"m{i}", clipped_moment(step, i)) for i in range(len(step.moments))]
-        chain.append(
-            ("clipped", _select([*self._own_keys(), *moments], "scaled"), False)
+            tables = self._chain(None)
+            source = "parts"
+            if not step.bounding.single_group:
+                tables.append(("kept", self._kept(), None))
+                source = "kept"
+            names = [*self._keys, *self._moments]
+            plain = [(name, _name(name)) for name in names]
+            tables.append(("factors", _select([*plain, *factors(step)], source), None))
+            tables.append(("clipped", self._clipped("factors"), None))
+        return [*tables, ("totals", self._totals(), None)]
+
+    def _clipped(self, source: str, few: int | None = None) -> exp.Select:
+        keys = [(key, column(source, key)) for key in self._keys]
+        moments: list[tuple[str, exp.Expression]] = []
+        for index, name in enumerate(self._moments):
+            clipped = clipped_moment(self._step, index)
+            if few is not None:
+                light = exp.Is(this=column(source, "u"), expression=exp.Null())
+                exact = in_sub_steps(self._step, index)
+                branch = exp.If(this=light, true=exact)
+                clipped = exp.Case(ifs=[branch], default=clipped)
+            moments.append((name, clipped))
+        return _select([*keys, *moments], source)
+
+    def _scaled_by_unit(self) -> list[_Table]:
+        """Return the tables up to ``clipped`` where a unit has factors of its own."""
+        step = self._step
+        few = few_rows(step)
+        sums = dict(sizes(step))
+        norms = _select([("u", _name("u")), *sums.items()], "parts")
+        norms = norms.group_by(_name("u"), copy=False)
+        groups = [("g", _name("g"))] if "g" in sums else []
+        units = _select([("u", _name("u")), *groups, *factors(step)], "norms")
+        same = exp.EQ(this=column("parts", "u"), expression=column("factors", "u"))
+        clipped = self._clipped("parts", few).join(
+            _table("factors"),
+            on=same,
+            join_type=None if few is None else "left",
+            copy=False,
         )
-        chain.append(("totals", self._totals(), False))
-        return chain
+        return [
+            *self._chain(few),
+            ("norms", norms, None),
+            ("factors", units, None),
+            ("clipped", clipped, None),
+        ]
 
     def _kept(self) -> exp.Select:
         """Return k parts of each unit: a function of the unit's own rows only."""
-        names = ["u", *self._keys, *(f"m{i}" for i in range(len(self._step.moments)))]
+        names = ["u", *self._keys, *self._moments]
         parts = [cast(_name(name), "VARCHAR") for name in ("u", *self._keys)]
         salted = call("md5", call("concat_ws", text("|"), text(SALT), *parts))
         order = [salted, *map(_name, self._keys)]
@@ -333,21 +419,21 @@ class _Builder:
         return binary(exp.GT, weight, number(0))
 
     def _saturated(self, index: int) -> exp.Expression:
-        total = call("coalesce", column("totals", f"m{index}"), number(0))
-        return cast(_within(total, SATURATION), "BIGINT")
+        return within(_or_zero(column("totals", f"m{index}")), SATURATION)
 
 
 def _key(expression: Expression) -> exp.Expression:
     """Return a group key; dates within the years that every driver can hold."""
     lowered = lower(expression)
-    return clamped_date(lowered) if expression.type in TEMPORAL else lowered
+    match expression:
+        case Call(function="date_trunc"):  # of a date within them
+            return lowered
+        case _:
+            return clamped_date(lowered) if expression.type in TEMPORAL else lowered
 
 
-def _within(value: exp.Expression, most: int) -> exp.Expression:
-    """Return *value* kept within ±most, as BIGINT."""
-    high = exp.If(this=binary(exp.GT, value.copy(), number(most)), true=number(most))
-    low = exp.If(this=binary(exp.LT, value.copy(), number(-most)), true=number(-most))
-    return cast(exp.Case(ifs=[high, low], default=value), "BIGINT")
+def _or_zero(value: exp.Expression) -> exp.Expression:
+    return call("coalesce", value, number(0))
 
 
 def _flattened(relation: Relation) -> tuple[Scan, list[Join], list[Expression]]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from dpquery.plan.aggregates import Units
+from dpquery.plan.aggregates import Total, Units
 from dpquery.plan.analysis.sensitivity import CLIP_SLACK, SUB_STEPS
 from dpquery.plan.program import BoundedMoment, Bounding, BoundingMode
-from dpquery.sql.functions import binary, call, cast, number, text
+from dpquery.sql.functions import call, cast, number, text
 
 if TYPE_CHECKING:
+    from dpquery.plan.aggregates import Moment
     from dpquery.plan.program import ReleaseStep
 
 CLIPPING_FUNCTIONS = frozenset(
@@ -29,6 +30,7 @@ CLIPPING_FUNCTIONS = frozenset(
         "sqrt",
         "trunc",
         "least",
+        "greatest",
         "coalesce",
         "row_number",
         "md5",
@@ -61,6 +63,45 @@ def reach(bounded: BoundedMoment) -> int:
     return NARROW if bounded.limit <= bounded.steps << 30 else WIDE
 
 
+def within(value: exp.Expression, most: int) -> exp.Expression:
+    """Return *value*, which is not NULL, kept within ±most, as BIGINT."""
+    above = call("greatest", value, number(-most))
+    return cast(call("least", above, number(most)), "BIGINT")
+
+
+def within_reach(step: ReleaseStep, index: int) -> exp.Expression:
+    """Return moment *index* of one part, kept within its reach."""
+    if isinstance(step.moments[index].moment, Units):
+        return _column(f"m{index}")
+    return within(_column(f"m{index}"), reach(step.moments[index]))
+
+
+def few_rows(step: ReleaseStep) -> int | None:
+    """
+    Return how many rows leave a unit within every limit, whatever they hold.
+
+    The norm of a unit's moments is at most its rows times what one row adds, so that
+    all of its factors are 1. ``None`` where that is no help: with unit indicators,
+    whose weight follows the number of groups, and with limits of less than a row.
+    """
+    if any(isinstance(bounded.moment, Units) for bounded in step.moments):
+        return None
+    few = min(b.limit // (b.steps * _row_reach(b.moment)) for b in step.moments)
+    return few or None
+
+
+def _row_reach(moment: Moment) -> int:
+    """Return the largest absolute value that one row adds to a moment."""
+    return moment.value.reach if isinstance(moment, Total) else 1
+
+
+def in_sub_steps(step: ReleaseStep, index: int) -> exp.Expression:
+    """Return moment *index* of a part as it is, in sub-steps."""
+    steps = step.moments[index].steps
+    value = _column(f"m{index}")
+    return value if steps == 1 else exp.Mul(this=value, expression=number(steps))
+
+
 def target(bounded: BoundedMoment) -> str:
     """Return the limit in steps as a DOUBLE literal, a hair below the exact one."""
     return repr(bounded.limit / bounded.steps * (1 - CLIP_SLACK))
@@ -75,40 +116,58 @@ def bundles(step: ReleaseStep) -> list[list[int]]:
     return list(found.values())
 
 
-def factors(step: ReleaseStep) -> list[exp.Expression]:
+def sizes(step: ReleaseStep) -> list[tuple[str, exp.Expression]]:
+    """Return what a unit's norms are taken from: sums over its groups, exact."""
+    found: list[tuple[str, exp.Expression]] = []
+    if any(isinstance(bounded.moment, Units) for bounded in step.moments):
+        found.append(("g", exp.Count(this=exp.Star())))
+    for index in (each for bundle in bundles(step) for each in bundle):
+        size = within_reach(step, index)
+        if step.bounding.norm == 1:
+            size = call("abs", size)
+        else:
+            wide = reach(step.moments[index]) == WIDE
+            factor = cast(size.copy(), "HUGEINT") if wide else size.copy()
+            size = exp.Mul(this=factor, expression=size)
+        found.append((f"s{index}", call("sum", size)))
+    return found
+
+
+def factors(step: ReleaseStep) -> list[tuple[str, exp.Expression]]:
     """Return one factor in (0, 1] per bundle: 1 when nothing is above its limit."""
-    return [_factor(step, bundle) for bundle in bundles(step)]
+    return [(f"f{at}", _factor(step, b)) for at, b in enumerate(bundles(step))]
 
 
 def _factor(step: ReleaseStep, bundle: list[int]) -> exp.Expression:
     within: list[exp.Expression] = []
-    ratios: list[exp.Expression] = [cast(text("1"), "DOUBLE")]
+    ratios: list[exp.Expression] = [_double("1")]
     for index in bundle:
         bounded = step.moments[index]
-        size, limit, root = _size(step, index)
-        within.append(binary(exp.LTE, size, _huge(limit)))
-        norm: exp.Expression = cast(size.copy(), "DOUBLE")
-        norm = call("sqrt", norm) if root else norm
-        ratios.append(binary(exp.Div, cast(text(target(bounded)), "DOUBLE"), norm))
-    unscaled = exp.If(
-        this=exp.and_(*within, copy=False), true=cast(text("1"), "DOUBLE")
-    )
+        limit = bounded.limit // bounded.steps
+        squared = scaled_by_unit(step.bounding) and step.bounding.norm != 1
+        if squared:
+            limit = bounded.limit**2 // bounded.steps**2
+        within.append(exp.LTE(this=_size(step, index), expression=_huge(limit)))
+        norm: exp.Expression = cast(_size(step, index), "DOUBLE")
+        norm = call("sqrt", norm) if squared else norm
+        ratios.append(exp.Div(this=_double(target(bounded)), expression=norm))
+    unscaled = exp.If(this=exp.and_(*within, copy=False), true=_double("1"))
     return exp.Case(ifs=[unscaled], default=call("least", *ratios))
 
 
-def _size(step: ReleaseStep, index: int) -> tuple[exp.Expression, int, bool]:
-    """Return a moment's size, the largest size allowed, and whether it is squared."""
-    bounded, column = step.moments[index], exp.column(f"m{index}", quoted=True)
-    if not scaled_by_unit(step.bounding):
-        return call("abs", column), bounded.limit // bounded.steps, False
-    if step.bounding.norm == 1:
-        size = call("sum", call("abs", column))
-        return size, bounded.limit // bounded.steps, False
-    factor: exp.Expression = column.copy()
-    if reach(bounded) == WIDE:
-        factor = cast(factor, "HUGEINT")
-    squares = call("sum", binary(exp.Mul, factor, column))
-    return squares, bounded.limit**2 // bounded.steps**2, True
+def _size(step: ReleaseStep, index: int) -> exp.Expression:
+    """Return a moment's size: of the unit in all its groups, or in this one."""
+    if scaled_by_unit(step.bounding):
+        return _column(f"s{index}")
+    return call("abs", within_reach(step, index))
+
+
+def _column(name: str) -> exp.Column:
+    return exp.Column(this=exp.Identifier(this=name, quoted=True))
+
+
+def _double(value: str) -> exp.Cast:
+    return cast(text(value), "DOUBLE")
 
 
 def _huge(value: int) -> exp.Expression:
@@ -120,13 +179,11 @@ def clipped_moment(step: ReleaseStep, index: int) -> exp.Expression:
     bounded = step.moments[index]
     if isinstance(bounded.moment, Units):
         return _unit_weight(step.bounding)
-    column: exp.Expression = exp.column(f"m{index}", quoted=True)
     bundle = next(b for b, has in enumerate(bundles(step)) if index in has)
-    factor = exp.column(f"f{bundle}", quoted=True)
-    product = binary(exp.Mul, cast(column, "DOUBLE"), factor)
+    value = cast(within_reach(step, index), "DOUBLE")
+    product = exp.Mul(this=value, expression=_column(f"f{bundle}"))
     if bounded.steps > 1:
-        steps = cast(text(str(bounded.steps)), "DOUBLE")
-        product = binary(exp.Mul, product, steps)
+        product = exp.Mul(this=product, expression=_double(str(bounded.steps)))
     # toward zero: rounding may only make a contribution smaller
     return cast(call("trunc", product), "BIGINT")
 
@@ -137,21 +194,13 @@ def _unit_weight(bounding: Bounding) -> exp.Expression:
         return number(1)
     if bounding.mode is BoundingMode.TRUNCATE:
         return number(SUB_STEPS)
-    groups = exp.column("g", quoted=True)
-    k, steps = (
-        cast(text(str(each)), "DOUBLE") for each in (bounding.groups, SUB_STEPS)
-    )
-    ratio: exp.Expression = binary(exp.Div, k, cast(groups.copy(), "DOUBLE"))
-    if bounding.norm != 1:
-        ratio = call("sqrt", ratio)
-    scaled = cast(call("trunc", binary(exp.Mul, steps, ratio)), "BIGINT")
-    ifs = [
-        exp.If(
-            this=binary(exp.LTE, groups.copy(), number(bounding.groups)),
-            true=number(SUB_STEPS),
-        )
-    ]
+    k, steps = (_double(str(each)) for each in (bounding.groups, SUB_STEPS))
+    share = exp.Div(this=k, expression=cast(_column("g"), "DOUBLE"))
+    ratio = exp.Paren(this=share) if bounding.norm == 1 else call("sqrt", share)
+    scaled = cast(call("trunc", exp.Mul(this=steps, expression=ratio)), "BIGINT")
+    few = exp.LTE(this=_column("g"), expression=number(bounding.groups))
+    ifs = [exp.If(this=few, true=number(SUB_STEPS))]
     if bounding.group_cap is not None:
-        beyond = binary(exp.GT, groups.copy(), number(bounding.group_cap))
+        beyond = exp.GT(this=_column("g"), expression=number(bounding.group_cap))
         ifs.append(exp.If(this=beyond, true=number(0)))
     return exp.Case(ifs=ifs, default=scaled)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 VALUE_FUNCTIONS = frozenset({"isfinite", "*", "/", "-", "+"})
 """What :func:`on_grid` calls."""
 
+_NARROW = 1 << 31
+"""Whole numbers below this fit INTEGER."""
+
 
 def values(step: ReleaseStep) -> tuple[GridValue | Expression, ...]:
     """Return the values that the release's moments read, each one once."""
@@ -52,16 +55,31 @@ def on_grid(value: GridValue | Expression, name: exp.Expression) -> exp.Expressi
         finite = exp.If(this=call("isfinite", name.copy()), true=name)
         return exp.Case(ifs=[finite])
     if _whole(value):
-        return _centred(
-            _clamped(name, number(value.low), number(value.high), name, value), value
-        )
-    steps = _in_steps(name, value.grid)
-    low = cast(text(str(value.low)), "DOUBLE")
-    high = cast(text(str(value.high)), "DOUBLE")
-    rounded = try_cast(steps.copy(), "BIGINT")  # DOUBLE to BIGINT rounds half to even
-    clamped = _clamped(steps, low, high, rounded, value)
-    guarded = exp.Case(ifs=[exp.If(this=call("isfinite", steps.copy()), true=clamped)])
-    return _centred(guarded, value)
+        return _centred(_clamped(name, value), value)
+    return _centred(_rounded(_in_steps(name, value.grid), value), value)
+
+
+def _rounded(steps: exp.Expression, value: GridValue) -> exp.Expression:
+    """
+    Return the nearest whole number within the bounds, NULL if it is not finite.
+
+    DOUBLE to a whole number rounds half to even, so what is within whole bounds stays
+    there. Most rows take the first branch; NaN, above every number, does not.
+    """
+    low, high = (cast(text(str(end)), "DOUBLE") for end in (value.low, value.high))
+    narrow = max(abs(value.low), abs(value.high)) < _NARROW
+    inside = exp.If(
+        this=exp.Between(this=steps, low=low, high=high),
+        true=try_cast(steps.copy(), "INTEGER" if narrow else "BIGINT"),
+    )
+    below = exp.If(
+        this=exp.LT(this=steps.copy(), expression=low.copy()), true=number(value.low)
+    )
+    outside = exp.If(
+        this=call("isfinite", steps.copy()),
+        true=exp.Case(ifs=[below], default=number(value.high)),
+    )
+    return exp.Case(ifs=[inside, outside])
 
 
 def _whole(value: GridValue) -> bool:
@@ -81,19 +99,15 @@ def _in_steps(name: exp.Expression, grid: Fraction) -> exp.Expression:
     return binary(exp.Mul, part, cast(text(str(grid.denominator)), "DOUBLE"))
 
 
-def _clamped(
-    tested: exp.Expression,
-    low: exp.Expression,
-    high: exp.Expression,
-    inside: exp.Expression,
-    value: GridValue,
-) -> exp.Expression:
+def _clamped(name: exp.Expression, value: GridValue) -> exp.Expression:
+    """Return a whole number within its bounds, NULL if it is NULL."""
+    low, high = number(value.low), number(value.high)
     return exp.Case(
         ifs=[
-            exp.If(this=binary(exp.LT, tested.copy(), low), true=number(value.low)),
-            exp.If(this=binary(exp.GT, tested.copy(), high), true=number(value.high)),
+            exp.If(this=exp.LT(this=name.copy(), expression=low), true=low.copy()),
+            exp.If(this=exp.GT(this=name.copy(), expression=high), true=high.copy()),
         ],
-        default=inside.copy(),
+        default=name,
     )
 
 
@@ -102,5 +116,5 @@ def _centred(clamped: exp.Expression, value: GridValue) -> exp.Expression:
     centred = clamped
     if value.centre:  # as BIGINT: the column's own type may be too narrow
         centred = binary(exp.Sub, cast(clamped, "BIGINT"), number(value.centre))
-    narrow = value.reach < (1 << 31)
+    narrow = value.reach < _NARROW
     return cast(centred, "INTEGER" if narrow else "BIGINT")

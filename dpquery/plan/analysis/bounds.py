@@ -183,15 +183,16 @@ def bounds(expression: Expression, env: Environment) -> Bounds:
         case Cast(operand=operand, type=type_):
             return _cast(operand, type_, env)
         case Case(branches=branches, otherwise=otherwise):
-            spans = [bounds(then, narrow(env, when)) for when, then in branches]
-            if not (isinstance(otherwise, Literal) and otherwise.null):
-                spans.append(bounds(otherwise, env))
-            return reduce(Bounds.hull, spans)
+            results = [(then, narrow(env, when)) for when, then in branches]
+            results.append((otherwise, env))
+            return _hull([bounds(r, e) for r, e in results if not _is_null(r)])
         case Call(function=function, arguments=arguments):
             if function in FIXED:
                 return Bounds(*map(Fraction, FIXED[function]))
             if expression.type is SqlType.BOOLEAN:
                 return Bounds(Fraction(0), Fraction(1))
+            if function == "coalesce":
+                return _hull([bounds(a, env) for a in arguments if not _is_null(a)])
             spans = [bounds(each, env) for each in arguments]
             if function == "modulo":
                 return _remainder(*spans, whole=expression.type is SqlType.INTEGER)
@@ -271,6 +272,15 @@ def _call(function: str, of: list[Bounds]) -> Bounds:
             return Bounds(Fraction(0), None)
         case _:
             return UNBOUNDED
+
+
+def _is_null(expression: Expression) -> bool:
+    return isinstance(expression, Literal) and expression.null
+
+
+def _hull(spans: list[Bounds]) -> Bounds:
+    """Return what holds all *spans*; anything, when there is none: all is NULL."""
+    return reduce(Bounds.hull, spans) if spans else UNBOUNDED
 
 
 def never_null(expression: Expression) -> bool:
