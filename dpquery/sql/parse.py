@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from dpquery.errors import Place
 
 DEFAULT_DIALECT = "duckdb"
+
+# sqlglot logs text that it cannot parse: an analyst's literals do not belong in logs
+logging.getLogger("sqlglot").disabled = True
 
 
 def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:

@@ -241,7 +241,7 @@ def test_few_values_lie_outside_their_bounds(
         SELECT avg(({column} > {high})::INT), avg(({column} < {low})::INT) FROM {table}
     """
     above, below = ask(scenario, share)[0]
-    assert 0 < above < 0.02
+    assert 0 < above < 0.05
     assert 0 < below < 0.001
 
 

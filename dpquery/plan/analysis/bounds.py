@@ -193,12 +193,13 @@ def bounds(expression: Expression, env: Environment) -> Bounds:
                 return Bounds(Fraction(0), Fraction(1))
             if function == "coalesce":
                 return _hull([bounds(a, env) for a in arguments if not _is_null(a)])
+            if function in {"least", "greatest"}:
+                valued = [each for each in arguments if not _is_null(each)]
+                spans = [bounds(each, env) for each in valued]
+                return _extreme(function, spans, [never_null(e) for e in valued])
             spans = [bounds(each, env) for each in arguments]
             if function == "modulo":
                 return _remainder(*spans, whole=expression.type is SqlType.INTEGER)
-            if function in {"least", "greatest"}:
-                known = [never_null(each) for each in arguments]
-                return _extreme(function, spans, known)
             return _call(function, spans)
         case _:
             assert_never(expression)
@@ -303,7 +304,7 @@ def _extreme(function: str, of: list[Bounds], known: list[bool]) -> Bounds:
     """
     if function == "greatest":
         return _minus_all(_extreme("least", [_minus_all(each) for each in of], known))
-    within = reduce(Bounds.hull, of)
+    within = _hull(of)
     for each, is_known in zip(of, known, strict=True):
         if is_known:
             within = within.intersect(Bounds(None, each.high))
