@@ -44,7 +44,7 @@ ROWS: list[tuple[Any, ...]] = [
     (
         "Ålesund",
         dt.date(2024, 2, 29),
-        dt.datetime(2024, 2, 29, 13, 5, 0, 250000),  # noqa: DTZ001 -- SQL's TIMESTAMP
+        dt.datetime(2024, 2, 29, 13, 5, 0, 250000),
         Decimal("12345678901234567.10"),
         True,
         41,

@@ -52,7 +52,7 @@ def test_types_and_values_survive() -> None:
         "DECIMAL(38,10)": [Decimal("12345678901234567890.0123456789"), 1, None, 2],
         "VARCHAR": ["", None, "it's", "é\U0001f600"],
         "DATE": [dt.date(1, 1, 1), dt.date(9999, 12, 31), None, dt.date(2020, 2, 29)],
-        "TIMESTAMP": [dt.datetime(2020, 1, 1, 1, 2, 3, 4), None, None, None],  # noqa: DTZ001
+        "TIMESTAMP": [dt.datetime(2020, 1, 1, 1, 2, 3, 4), None, None, None],
         "BOOLEAN": [True, False, None, True],
     }
     columns = [ReleasedColumn(name, name) for name in values]
