@@ -15,7 +15,7 @@ from dpquery.plan.render import expression_text, owned_lines
 
 if TYPE_CHECKING:
     from dpquery.kernel.prepare import Prepared, PricedStep
-    from dpquery.plan.program import BoundedMoment, ReleaseStep
+    from dpquery.plan.program import BoundedMoment, PostQuery, ReleaseStep
 
 
 def explain(prepared: Prepared) -> str:
@@ -32,9 +32,25 @@ def explain(prepared: Prepared) -> str:
         f"  {output.name} = {expression_text(output.expression)}"
         for output in prepared.post.outputs
     ]
-    if prepared.post.having is not None:
-        lines.append(f"  where {expression_text(prepared.post.having)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_choice(prepared.post)])
+
+
+def _choice(post: PostQuery) -> list[str]:
+    """Say which rows of the answer are shown, and in which order."""
+    lines = []
+    if post.having is not None:
+        lines.append(f"  where {expression_text(post.having)}")
+    if post.order:
+        ways = (" descending" if each.descending else "" for each in post.order)
+        texts = (expression_text(each.expression) for each in post.order)
+        lines.append(
+            "  ordered by " + ", ".join(map("".join, zip(texts, ways, strict=True)))
+        )
+    if post.limit is not None:
+        lines.append(f"  at most {post.limit} rows")
+    if post.offset:
+        lines.append(f"  after the first {post.offset} rows")
+    return lines
 
 
 def _keys(priced: PricedStep) -> list[str]:

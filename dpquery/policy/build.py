@@ -248,7 +248,7 @@ class _Join:
             name = step.table
         column = self.tables[name].privacy_unit_column
         if column is None:
-            return Owner(tuple(hops), ROW_ID, kind=self.spelled[name])
+            return Owner(tuple(hops), ROW_ID, kind=f"row of {self.spelled[name]}")
         location = ("tables", name, "privacy_unit_column")
         column = self.existing_column(name, column, location)
         return Owner(tuple(hops), column, kind=self.loaded.policy.privacy_unit)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dpquery.plan.expressions import Expression
     from dpquery.policy.catalog import Catalog
 
+MAX_TABLES = 16
+"""Tables in FROM; a self-join multiplies a unit's rows with each of them."""
 RELEASED = "r1"
 """The name of the released table that the final SELECT reads."""
 
@@ -159,6 +161,10 @@ class _Statement:
                 msg = f"two tables in FROM are called {right.name}"
                 raise self.refusal(join.this, msg, "DPQ103", hint)
             tables.append(right)
+            if len(tables) > MAX_TABLES:
+                msg = f"FROM has more than {MAX_TABLES} tables"
+                hint = "ask in several queries"
+                raise self.refusal(join.this, msg, "DPQ116", hint)
             relation = self._join(relation, right, join, Scope(tuple(tables)))
         return relation, Scope(tuple(tables))
 
@@ -354,7 +360,7 @@ class _Statement:
         plain = isinstance(value, exp.Literal) and not value.is_string and not extra
         count = count_literal(value.name) if plain else None
         if count is None:
-            hint = "a whole number, e.g. LIMIT 10"
+            hint = f"a whole number, e.g. {clause.upper()} 10"
             msg = f"{clause.upper()} takes a constant"
             raise self.refusal(node, msg, "DPQ129", hint)
         return count

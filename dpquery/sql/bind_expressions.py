@@ -13,6 +13,7 @@ from dpquery.errors import Place, QueryRefused
 from dpquery.plan.expressions import (
     NULL,
     NUMERIC,
+    TEMPORAL,
     Call,
     Case,
     Cast,
@@ -307,6 +308,13 @@ class RowBinder:
         type_ = common_type(parts)
         if type_ is not None:
             return type_
+        times = {each.type for each in parts} & TEMPORAL
+        texts = [
+            e for e in parts if isinstance(e, Literal) and isinstance(e.value, str)
+        ]
+        if times and texts:
+            msg = f"{constant_text(texts[0].value)} is not a {min(times)}"
+            raise self.refusal(node, msg, "DPQ105", "write it as '2026-01-31'")
         kinds = " and ".join(dict.fromkeys(str(each.type) for each in parts))
         raise self.refusal(
             node,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeAlias
 
 from sqlglot import exp
@@ -76,15 +77,24 @@ def call(name: str, *arguments: Lowered) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
+def _type(name: str) -> exp.DataType:
+    """Return an engine type; reading its name runs a parser, so that is done once."""
+    return _parsed_type(name).copy()
+
+
+@cache
+def _parsed_type(name: str) -> exp.DataType:
+    return exp.DataType.build(name, dialect="duckdb")
+
+
 def cast(operand: Lowered, to: str) -> exp.Cast:
     """Return a CAST that cannot fail because the target is wider."""
-    return exp.Cast(this=operand, to=exp.DataType.build(to, dialect="duckdb"))
+    return exp.Cast(this=operand, to=_type(to))
 
 
 def try_cast(operand: Lowered, to: str) -> exp.TryCast:
     """Return a TRY_CAST: NULL where the value does not fit."""
-    target = exp.DataType.build(to, dialect="duckdb")
-    return exp.TryCast(this=operand, to=target, safe=True)
+    return exp.TryCast(this=operand, to=_type(to), safe=True)
 
 
 def number(value: int) -> Lowered:

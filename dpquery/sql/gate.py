@@ -116,7 +116,7 @@ def _check_characters(sql: str, start: int, kind: str, text: str) -> None:
             continue
         name = unicodedata.name(character, f"U+{ord(character):04X}")
         msg = f"the query has a character that SQL parsers disagree on: {name}"
-        hint = "delete it; it may be invisible"
+        hint = "delete it (it may be invisible), or write it in ASCII: >= for ≥"
         where = place(sql, start + offset)
         raise SQLSyntaxError(msg, code="DPQ003", place=where, hint=hint)
 

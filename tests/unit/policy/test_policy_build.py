@@ -66,7 +66,7 @@ def test_owners(catalog: Catalog) -> None:
     hop = Hop("visit_id", "visits", "visit_id")
     assert catalog.tables["drugs"].owner == Owner((hop,), "patient_id", "patient")
     assert catalog.tables["drugs"].references == (hop, Hop("code", "codes", "code"))
-    assert catalog.tables["sensors"].owner == Owner((), "rowid", "sensors")
+    assert catalog.tables["sensors"].owner == Owner((), "rowid", "row of sensors")
     assert catalog.tables["regions"].public
 
 
@@ -87,7 +87,7 @@ def test_a_path_of_two_hops_and_one_to_row_privacy(load_edited: Load) -> None:
     )
     assert "drug_id" in tables["drugs"].columns  # others refer to it
     assert tables["parts"].owner == Owner(
-        (Hop("place", "sensors", "place"),), "rowid", "sensors"
+        (Hop("place", "sensors", "place"),), "rowid", "row of sensors"
     )
 
 

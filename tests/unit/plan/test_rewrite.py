@@ -1,0 +1,122 @@
+"""From a bound query to a release: groups, limits, and equality of equal questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dpquery.errors import QueryRefused
+from dpquery.plan.aggregates import Rows, Total, Units
+from dpquery.plan.program import BoundingMode, TableKeys
+from dpquery.plan.rewrite import BoundingRules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dpquery.plan.program import ReleaseStep
+
+    Compile = Callable[..., ReleaseStep]
+
+WITHHELD = "SELECT note, COUNT(*), SUM(amount) FROM orders GROUP BY note"
+
+
+@pytest.mark.parametrize(
+    ("sql", "groups", "cap"),
+    [
+        (WITHHELD, 8, 128),
+        ("SELECT status, COUNT(*) FROM orders GROUP BY status", 2, None),
+        ("SELECT quarter(placed_on), COUNT(*) FROM orders GROUP BY 1", 4, None),
+        ("SELECT placed_on, COUNT(*) FROM orders GROUP BY 1", 8, None),
+        ("SELECT status, express, COUNT(*) FROM orders GROUP BY ALL", 4, None),
+        ("SELECT kind, COUNT(*) FROM orders GROUP BY kind", 8, None),
+        ("SELECT city, COUNT(*) FROM customers GROUP BY city", 1, None),
+        ("SELECT name, COUNT(*) FROM customers GROUP BY name", 1, None),
+        ("SELECT COUNT(*) FROM orders", 1, None),
+    ],
+)
+def test_groups_that_a_unit_can_be_in(
+    compile_step: Compile, sql: str, groups: int, cap: int | None
+) -> None:
+    how = compile_step(sql).bounding
+    assert (how.groups, how.group_cap) == (groups, cap)
+
+
+@pytest.mark.parametrize("mode", list(BoundingMode))
+@pytest.mark.parametrize("norm", [1, 2])
+def test_limits_of_a_withheld_release(
+    compile_step: Compile, mode: BoundingMode, norm: int
+) -> None:
+    step = compile_step(WITHHELD, BoundingRules(mode, norm, groups=4))
+    units, rows, total = step.moments
+    assert [type(m.moment) for m in step.moments] == [Units, Rows, Total]
+    # 20 rows in all, 5 in a group, 4 groups, 1000.00 in cents
+    expected = {
+        # a unit weighs 1 in each of 4 groups; rows √(5·20) = 10; sums 1,000 times that
+        (BoundingMode.NORM, 2): (2 * 1024, 10 * 1024, 10 * 100_000),
+        (BoundingMode.NORM, 1): (4 * 1024, 20 * 1024, 20 * 100_000),
+        (BoundingMode.TRUNCATE, 2): (2 * 1024, 10 * 1024, 10 * 100_000),
+        (BoundingMode.TRUNCATE, 1): (4 * 1024, 20 * 1024, 20 * 100_000),
+    }
+    found = (units.sensitivity, rows.sensitivity, total.sensitivity)
+    assert found == expected[mode, norm]
+    assert (units.steps, rows.steps, total.steps) == (1024, 1024, 1)
+    per_group = mode is BoundingMode.TRUNCATE
+    assert (rows.limit == 5 * 1024) is per_group
+
+
+def test_keys_of_left_joined_tables_have_a_group_without_partner(
+    compile_step: Compile,
+) -> None:
+    for join, optional in (("LEFT JOIN", True), ("JOIN", False)):
+        step = compile_step(
+            f"SELECT p.category, COUNT(*) FROM orders AS o {join} products AS p"
+            " ON o.kind = p.category GROUP BY 1"
+        )
+        assert step.domain is not None
+        (source,) = step.domain.sources
+        assert isinstance(source, TableKeys)
+        assert source.optional is optional
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "place"),
+    [
+        ("SELECT COUNT(*)\nFROM orders\nGROUP BY customer_id", "DPQ123", (3, 10)),
+        ("SELECT amount, COUNT(*) FROM orders GROUP BY amount", "DPQ126", (1, 46)),
+        ("SELECT income, COUNT(*) FROM customers GROUP BY income", "DPQ126", (1, 49)),
+        ("SELECT amount / 2 AS half FROM orders GROUP BY half", "DPQ126", (1, 48)),
+    ],
+)
+def test_keys_that_are_refused(
+    compile_step: Compile, sql: str, code: str, place: tuple[int, int]
+) -> None:
+    with pytest.raises(QueryRefused) as refusal:
+        compile_step(sql)
+    assert refusal.value.code == code
+    assert refusal.value.position == place
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "select Note, count(*), sum(amount) from ORDERS group by 1",
+        "SELECT\n o.note, COUNT(1), SUM((amount))\nFROM main.orders AS o GROUP BY ALL",
+        'SELECT "note", COUNT(*), SUM(amount) FROM "orders" GROUP BY "note", note -- x',
+    ],
+)
+def test_equal_questions_have_equal_releases(compile_step: Compile, other: str) -> None:
+    one, two = compile_step(WITHHELD), compile_step(other)
+    assert one == two
+    assert repr(one) == repr(two)  # places in the text are not part of either
+
+
+def test_different_questions_differ(compile_step: Compile) -> None:
+    asked = [
+        WITHHELD,
+        WITHHELD.replace("note", "kind"),
+        WITHHELD.replace("amount", "amount + 1"),
+        WITHHELD.replace("orders", "orders WHERE express"),
+        WITHHELD.replace("SUM", "AVG"),
+    ]
+    assert len({repr(compile_step(sql)) for sql in asked}) == len(asked)

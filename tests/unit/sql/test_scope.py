@@ -1,0 +1,141 @@
+"""Names to tables and columns: folded as DuckDB folds them, and never guessed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpquery.errors import QueryRefused
+from dpquery.plan.relations import Scan
+from dpquery.policy.catalog import fold
+from dpquery.sql.bind import bind
+from dpquery.sql.scope import Named, Scope, find_table, nearest
+
+if TYPE_CHECKING:
+    from dpquery.policy.catalog import Catalog
+
+KELVIN = "\u212a"
+LONG_S = "\u017f"
+DOTTED_I = "\u0130"
+
+
+@given(st.text(max_size=20))
+def test_folding_changes_ascii_letters_only(name: str) -> None:
+    for before, after in zip(name, fold(name), strict=True):
+        assert after == (before.lower() if before.isascii() else before)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(KELVIN, "k"), (LONG_S, "s"), (DOTTED_I, "i"), ("Å", "å")]
+)
+def test_look_alikes_stay_different(one: str, other: str) -> None:
+    assert fold(one) != fold(other)
+    assert fold(one) == one
+
+
+@pytest.mark.parametrize("name", ["orders", "ORDERS", "Orders", "oRdErS"])
+def test_tables_are_found_whatever_their_case(shop: Catalog, name: str) -> None:
+    assert find_table(name, shop, None).name == "orders"
+    assert bind(f'SELECT COUNT(*) FROM "{name}"', shop)
+
+
+@pytest.mark.parametrize(
+    "name", [f"pic{KELVIN}s", f"order{LONG_S}", "órders", "orders_"]
+)
+def test_look_alikes_of_tables_do_not_exist(shop: Catalog, name: str) -> None:
+    with pytest.raises(QueryRefused) as caught:
+        bind(f'SELECT COUNT(*) FROM "{name}"', shop)
+    assert caught.value.code == "DPQ101"
+
+
+@pytest.mark.parametrize("name", [f"{KELVIN}ind", f"note{DOTTED_I}", f"expre{LONG_S}s"])
+def test_look_alikes_of_columns_do_not_exist(shop: Catalog, name: str) -> None:
+    with pytest.raises(QueryRefused) as caught:
+        bind(f'SELECT COUNT("{name}") FROM orders', shop)
+    assert caught.value.code == "DPQ102"
+
+
+def test_the_plan_has_the_names_of_the_catalog(shop: Catalog) -> None:
+    query = bind("SELECT COUNT(O.AMOUNT) FROM ORDERS AS o", shop)
+    (count,) = query.boundaries[0].aggregates
+    assert (count.argument.relation, count.argument.name) == ("orders", "amount")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "found"),
+    [
+        ("visit", ["visits", "patients"], "visits"),
+        ("PATEINTS", ["visits", "Patients"], "Patients"),
+        ("zzz", ["visits"], None),
+        ("", ["visits"], None),
+    ],
+)
+def test_nearest(name: str, known: list[str], found: str | None) -> None:
+    assert nearest(name, known) == found
+
+
+@pytest.fixture
+def two(shop: Catalog) -> Scope:
+    tables = shop.tables
+    return Scope(
+        (
+            Named("O", Scan(tables["orders"], "orders")),
+            Named("c", Scan(tables["customers"], "customers")),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "qualifier", "relation"),
+    [
+        ("amount", None, "orders"),
+        ("amount", "o", "orders"),
+        ("Income", None, "customers"),
+        ("customer_id", "C", "customers"),
+        ("customer_id", "o", "orders"),
+    ],
+)
+def test_columns(two: Scope, name: str, qualifier: str | None, relation: str) -> None:
+    assert two.column(name, qualifier, None).relation == relation
+
+
+@pytest.mark.parametrize(
+    ("name", "qualifier", "code", "said"),
+    [
+        ("customer_id", None, "DPQ103", "O.customer_id or c.customer_id"),
+        ("ammount", None, "DPQ102", "did you mean amount"),
+        ("amount", "c", "DPQ102", "in c"),
+        ("amount", "orders", "DPQ101", "FROM has O, c"),
+        ("rowid", None, "DPQ102", "there is no column rowid"),
+    ],
+)
+def test_columns_that_are_refused(
+    two: Scope, name: str, qualifier: str | None, code: str, said: str
+) -> None:
+    with pytest.raises(QueryRefused) as caught:
+        two.column(name, qualifier, None)
+    assert caught.value.code == code
+    assert said in str(caught.value)
+
+
+def test_what_the_policy_does_not_list_does_not_exist(shop: Catalog) -> None:
+    for sql in (
+        "SELECT COUNT(rowid) FROM orders",
+        "SELECT COUNT(*) FROM sensors WHERE rowid = 5",
+        "SELECT COUNT(*) FROM duckdb_tables",
+        "SELECT COUNT(*) FROM other.orders",
+        "SELECT COUNT(*) FROM cat.main.orders",
+        "SELECT COUNT(*) FROM orders WHERE orders.main.amount = 1",
+        'SELECT COUNT(*) FROM "orders:line_items"',
+    ):
+        with pytest.raises(QueryRefused) as caught:
+            bind(sql, shop)
+        assert caught.value.code in {"DPQ101", "DPQ102"}
+
+
+def test_has(two: Scope) -> None:
+    assert two.has("AMOUNT")
+    assert not two.has(f"{KELVIN}ind")
