@@ -55,18 +55,23 @@ _HOMES = {
 }
 
 
-def connect(target: str | Path, *, analyst: str) -> Session:
+def connect(
+    target: str | Path, *, analyst: str | None = None, token: str | None = None
+) -> Session:
     """
     Open a session of *analyst* on the policy file *target*.
 
+    A server's URL with a *token* is not a target yet.
+
     Raises:
+        ConfigError: *target* is a URL, or nobody is named as the analyst.
         PolicyError: the policy is wrong, or does not fit the data.
         AccessDenied: the policy does not list *analyst*.
         EngineFailure, LedgerError: data or ledger cannot be opened.
     """
     from dpquery.service.service import connect as open_session  # noqa: PLC0415 -- lazy
 
-    return open_session(target, analyst)
+    return open_session(target, analyst, token)
 
 
 def __getattr__(name: str) -> object:

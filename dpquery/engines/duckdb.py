@@ -17,10 +17,10 @@ from dpquery.engines.base import KeyCheck
 from dpquery.engines.failures import failure
 from dpquery.engines.lockdown import identifier, resume_ctrl_c, time_limit
 from dpquery.engines.sealed import Sealed
-from dpquery.engines.source import ROW_ID, Source
+from dpquery.engines.source import Source
 from dpquery.engines.statement_check import check_statement
 from dpquery.errors import EngineFailure
-from dpquery.policy.catalog import DescribedColumn
+from dpquery.policy.catalog import ROW_ID, DescribedColumn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

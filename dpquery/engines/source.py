@@ -19,14 +19,12 @@ from dpquery.engines.lockdown import (
     verify,
 )
 from dpquery.errors import EngineFailure
+from dpquery.policy.catalog import ROW_ID
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dpquery.engines.base import Limits
-
-ROW_ID = "rowid"
-"""The pseudo-column that tells rows apart; a view over a Parquet file gets one."""
 
 _READERS = {
     ".parquet": (

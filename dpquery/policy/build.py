@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from dpquery.errors import PolicyError
 from dpquery.policy.catalog import (
+    ROW_ID,
     Catalog,
     CatalogColumn,
     CatalogTable,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from dpquery.policy.load import LoadedPolicy
     from dpquery.policy.ownership import Reference
 
-ROW_ID = "rowid"
-"""The pseudo-column that tells rows apart under row privacy."""
 
 _INTEGERS = (
     "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",

@@ -88,6 +88,10 @@ class Hop:
     key: str
 
 
+ROW_ID = "rowid"
+"""The pseudo-column that tells rows apart under row privacy."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """How to find the privacy unit of a private table's row (theory.md 1.1)."""

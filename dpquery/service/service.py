@@ -118,17 +118,21 @@ class Service:
         self.close()
 
 
-def connect(target: str | Path, analyst: str) -> Session:
+def connect(target: str | Path, analyst: str | None, token: str | None) -> Session:
     """
     Open a service of its own for one session; closing the session closes it.
 
     Raises:
-        ConfigError: *target* is a URL; this version answers in process only.
+        ConfigError: *target* is a URL, as this version answers in process only; or
+            nobody is named.
     """
-    if "://" in str(target):
+    if "://" in str(target) or token is not None:
         msg = "this version of dpquery has no remote sessions"
         hint = "give the path of a policy file on the machine that has the data"
         raise ConfigError(msg, code="DPQ412", hint=hint)
+    if analyst is None:
+        hint = 'name one of the policy\'s analysts: connect(policy, analyst="alice")'
+        raise ConfigError("who asks?", code="DPQ409", hint=hint)
     service = Service.open(target)
     try:
         return service.session(analyst, closes=True)

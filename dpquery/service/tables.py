@@ -8,6 +8,7 @@ from dpquery.plan.analysis.bounds import environment
 from dpquery.plan.analysis.partitions import possible_values
 from dpquery.plan.analysis.privacy_unit import column_of
 from dpquery.plan.relations import Scan
+from dpquery.policy.catalog import ROW_ID
 from dpquery.results import ColumnInfo, TableInfo
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _owner_text(table: CatalogTable) -> str | None:
         return None
     steps = [hop.column for hop in table.owner.path]
     last = table.owner.path[-1].table + "." if table.owner.path else ""
-    column = "each row" if table.owner.column == "rowid" else table.owner.column
+    column = "each row" if table.owner.column == ROW_ID else table.owner.column
     return " → ".join([*steps, last + column])
 
 

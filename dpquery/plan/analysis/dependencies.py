@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from dpquery.plan.expressions import Call, ColumnRef, Expression, conjuncts
 from dpquery.plan.relations import Filter, Join, Relation, Scan
 from dpquery.plan.walk import columns, predicates, scans
+from dpquery.policy.catalog import ROW_ID
 
 if TYPE_CHECKING:
     from dpquery.plan.relations import Owned
@@ -95,7 +96,7 @@ def _rows(scan: Scan) -> int:
         return 1
     if not table.owner.path and table.key == table.owner.column:
         return 1
-    if table.owner.column == "rowid" and not table.owner.path:
+    if table.owner.column == ROW_ID and not table.owner.path:
         return 1
     return table.max_rows_per_unit or DEFAULT_ROWS_PER_UNIT
 
