@@ -11,11 +11,12 @@ from dpquery.plan.expressions import (
     ColumnRef,
     Expression,
     Literal,
+    conjuncts,
 )
 from dpquery.plan.relations import Filter, Join, Relation, Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def operands(expression: Expression) -> tuple[Expression, ...]:
@@ -107,3 +108,16 @@ def predicates(relation: Relation) -> Iterator[Expression]:
                 yield condition
         case _:
             assert_never(relation)
+
+
+def equated(
+    conditions: Iterable[Expression],
+) -> Iterator[tuple[ColumnRef, ColumnRef]]:
+    """Yield the pairs of columns that *conditions* say are equal."""
+    for condition in conditions:
+        for part in conjuncts(condition):
+            match part:
+                case Call(
+                    function="eq", arguments=(ColumnRef() as one, ColumnRef() as other)
+                ):
+                    yield one, other

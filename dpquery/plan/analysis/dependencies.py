@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from dpquery.plan.expressions import Call, ColumnRef, Expression, conjuncts
 from dpquery.plan.relations import Filter, Join, Relation, Scan
-from dpquery.plan.walk import columns, predicates, scans
+from dpquery.plan.walk import columns, equated, predicates, scans
 from dpquery.policy.catalog import ROW_ID
 
 if TYPE_CHECKING:
+    from dpquery.plan.expressions import Expression
     from dpquery.plan.relations import Owned
 
 DEFAULT_ROWS_PER_UNIT = 16
@@ -45,23 +45,11 @@ def _public_partners(relation: Relation, fixed: set[str]) -> set[str]:
         if scan.table.public and scan.table.key is not None
     }
     found = set()
-    for part in _equalities(relation):
+    conditions = (*predicates(relation), *_left_conditions(relation))
+    for part in equated(conditions):
         for one, other in (part, part[::-1]):
             if (one.relation, one.name) in keys and other.relation in fixed:
                 found.add(one.relation)
-    return found
-
-
-def _equalities(relation: Relation) -> list[tuple[ColumnRef, ColumnRef]]:
-    """Return the pairs of columns that joins and filters equate."""
-    found = []
-    for predicate in (*predicates(relation), *_left_conditions(relation)):
-        for part in conjuncts(predicate):
-            match part:
-                case Call(
-                    function="eq", arguments=(ColumnRef() as one, ColumnRef() as other)
-                ):
-                    found.append((one, other))
     return found
 
 

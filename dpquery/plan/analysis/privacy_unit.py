@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, assert_never
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.expressions import (
-    Call,
     ColumnRef,
     Expression,
     conjunction,
-    conjuncts,
     equals,
 )
 from dpquery.plan.relations import Filter, Join, JoinKind, Owned, Relation, Scan
-from dpquery.plan.walk import predicates, scans
+from dpquery.plan.walk import equated, predicates, scans
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def own(relation: Relation, catalog: Catalog) -> Owned:
         place = next(scans(relation)).place
         raise QueryRefused(msg, code="DPQ119", place=place, hint=hint)
     kind = _one_kind(private)
-    pairs = _equated(relation)
+    pairs = list(equated(predicates(relation)))
     resolver = _Paths(catalog, private, pairs)
     units = {scan.name: resolver.unit(scan) for scan in private}
     ties = _ties(private, units, pairs)
@@ -99,19 +97,6 @@ def _one_kind(private: list[Scan]) -> str:
         hint = "a row cannot belong to two kinds of unit; ask about one table at a time"
         raise QueryRefused(msg, code="DPQ113", place=kinds[second].place, hint=hint)
     return next(iter(kinds))
-
-
-def _equated(relation: Relation) -> list[Pair]:
-    """Return the pairs of columns that inner joins and filters equate."""
-    found = []
-    for predicate in predicates(relation):
-        for part in conjuncts(predicate):
-            match part:
-                case Call(
-                    function="eq", arguments=(ColumnRef() as one, ColumnRef() as other)
-                ):
-                    found.append((one, other))
-    return found
 
 
 class _Paths:
