@@ -132,7 +132,7 @@ def connect(target: str | Path, analyst: str | None, token: str | None) -> Sessi
         raise ConfigError(msg, code="DPQ412", hint=hint)
     if analyst is None:
         hint = 'name one of the policy\'s analysts: connect(policy, analyst="alice")'
-        raise ConfigError("who asks?", code="DPQ409", hint=hint)
+        raise ConfigError("no analyst is named", code="DPQ414", hint=hint)
     service = Service.open(target)
     try:
         return service.session(analyst, closes=True)

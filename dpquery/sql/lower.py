@@ -3,16 +3,21 @@
 The statement is a chain of common table expressions, each one step of theory.md 2.1::
 
     source   rows with their unit, keys and values; filters applied; no NULL units
-    rows     values as clamped integers; rows outside a public key domain left out
-    parts    one row per (unit, key): the exact integer moments
+    rows     values as clamped integers
+    domain   all groups, where they are public
+    heavy    under norm clipping: units with more rows than are always within limits
+    parts    one row per (unit, key): the exact integer moments, inside the domain;
+             units that are not heavy are one unit, NULL
     kept     under truncation: at most k parts of each unit, chosen by a keyed hash
-    norms    under norm clipping: one row per unit, its factors
+    norms    under norm clipping: one row per unit, the sizes of its moments
+    factors  by how much a unit, or a part, is scaled
     clipped  the moments, scaled toward zero
     totals   one row per key
 
 and last the answer: public keys with zeros where nothing was found. Up to ``parts``
-a row depends on one unit only; ``clipped`` bounds what that unit adds; after it,
-there are only sums.
+a row depends on one unit only, or adds up rows of light units, each of which is
+within the limits by its number of rows; ``clipped`` bounds what the others add; after
+it, there are only sums.
 """
 
 from __future__ import annotations
@@ -34,6 +39,7 @@ from dpquery.plan.aggregates import (
 from dpquery.plan.expressions import TEMPORAL, Call, conjuncts
 from dpquery.plan.relations import Filter, Join, Relation, Scan
 from dpquery.plan.walk import scans
+from dpquery.policy.catalog import ROW_ID
 from dpquery.sql.functions import binary, call, cast, clamped_date, number, text
 from dpquery.sql.lower_bounding import (
     CLIPPING_FUNCTIONS,
@@ -48,13 +54,13 @@ from dpquery.sql.lower_bounding import (
 )
 from dpquery.sql.lower_domain import domain, domain_expressions, in_domain
 from dpquery.sql.lower_expressions import balanced, column, functions_of, lower
+from dpquery.sql.lower_select import add_join, plain, select, table
 from dpquery.sql.lower_values import VALUE_FUNCTIONS, on_grid, raw, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from dpquery.plan.expressions import Expression
-    from dpquery.plan.program import ReleaseStep
     from dpquery.plan.program import ReleaseStep
 
 SATURATION = 1 << 62
@@ -97,7 +103,7 @@ def _engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
     functions = functions_of(expressions) | VALUE_FUNCTIONS | CLIPPING_FUNCTIONS
     # never pretty: sqlglot's pretty printer writes line breaks into some literals, and
     # constants that differ here must differ there
-    text_ = query.sql("duckdb", comments=False)
+    text_ = query.sql("duckdb", comments=False, copy=False)
     return EngineSQL(text_, frozenset(tables), functions)
 
 
@@ -111,27 +117,6 @@ def _conditions(relation: Relation) -> Iterator[Expression]:
             yield from _conditions(left)
             yield from _conditions(right)
             yield condition
-
-
-def _identifier(name: str) -> exp.Identifier:
-    return exp.Identifier(this=name, quoted=True)
-
-
-def _name(name: str) -> exp.Column:
-    return exp.Column(this=_identifier(name))
-
-
-def _table(name: str) -> exp.Table:
-    return exp.Table(this=_identifier(name))
-
-
-def _select(
-    columns: Sequence[tuple[str, exp.Expression]], source: str | exp.Expression
-) -> exp.Select:
-    """Return ``SELECT … AS "name", … FROM source``."""
-    items = [exp.Alias(this=value, alias=_identifier(name)) for name, value in columns]
-    table = _table(source) if isinstance(source, str) else source
-    return exp.Select(expressions=items).from_(table, copy=False)
 
 
 _Table: TypeAlias = tuple[str, exp.Select, bool | None]
@@ -155,15 +140,10 @@ class _Builder:
         moments = [(f"m{i}", self._saturated(i)) for i in range(len(step.moments))]
         tables = self._clipping()
         if step.domain is None or not self._keys:
-            return self._with(_select([*self._own_keys(), *moments], "totals"), tables)
+            return self._with(select([*self._own_keys(), *moments], "totals"), tables)
         keys = [(key, column("domain", key)) for key in self._keys]
-        query = _select([*keys, *moments], "domain")
-        query = query.join(
-            _table("totals"),
-            on=self._same_keys("domain", "totals"),
-            join_type="left",
-            copy=False,
-        )
+        query = select([*keys, *moments], "domain")
+        add_join(query, table("totals"), self._same_keys("domain", "totals"), "LEFT")
         if step.bounding.single_group:
             tables.append(("domain", domain(step, self._schema), None))
         return self._with(query, tables)
@@ -178,9 +158,9 @@ class _Builder:
     def parts(self) -> exp.Select:
         """Return the statement that stops before the clip."""
         step = self._step
-        named = [(name, _name(name)) for name in ("u", *self._keys)]
+        named = [(name, plain(name)) for name in ("u", *self._keys)]
         exact = [(name, within_reach(step, i)) for i, name in enumerate(self._moments)]
-        return self._with(_select([*named, *exact], "parts"), self._chain(None))
+        return self._with(select([*named, *exact], "parts"), self._chain(None))
 
     def _with(self, query: exp.Select, tables: Sequence[_Table]) -> exp.Select:
         for name, body, materialized in tables:
@@ -194,7 +174,7 @@ class _Builder:
         return query
 
     def _own_keys(self) -> list[tuple[str, exp.Expression]]:
-        return [(key, _name(key)) for key in self._keys]
+        return [(key, plain(key)) for key in self._keys]
 
     # --- rows of one unit --------------------------------------------------------
 
@@ -203,21 +183,18 @@ class _Builder:
         Return the tables up to ``parts``: exact moments per unit and key.
 
         Units with at most *few* rows are one part of each key together, with a NULL
-        unit. Who they are is found by reading the rows twice, which takes less than
-        half the time of a part for each unit and key.
+        unit. Who they are is found by reading the rows twice, which takes half the
+        time of a part for each unit and key where few units are heavy.
         """
-        source, rows = ("source", self._source(), None), ("rows", self._rows(), None)
+        # read twice, rows are not kept: they would need memory for every one of them
+        again = None if few is None else False
+        rows = [("source", self._source(), again), ("rows", self._rows(), again)]
         if few is None:
-            return [source, rows, *self._known(self._parts())]
-        heavy = _select([("u", _name("u"))], "rows").group_by(_name("u"), copy=False)
+            return [*rows, *self._known(self._parts())]
+        heavy = select([("u", plain("u"))], "rows").group_by(plain("u"), copy=False)
         many = exp.GT(this=exp.Count(this=exp.Star()), expression=number(few))
         heavy = heavy.having(many, copy=False)
-        return [
-            source,
-            ("rows", rows[1], False),
-            ("heavy", heavy, True),
-            *self._known(self._parts_of_heavy()),
-        ]
+        return [*rows, ("heavy", heavy, True), *self._known(self._parts_of_heavy())]
 
     def _known(self, found: exp.Select) -> list[_Table]:
         """
@@ -230,12 +207,12 @@ class _Builder:
         if step.bounding.single_group or step.domain is None:
             return [("parts", found, reused)]
         names = ["u", *self._keys, *self._moments]
-        known = _select([(name, column("found", name)) for name in names], "found")
-        same = self._same_keys("found", "domain")
+        known = select([(name, column("found", name)) for name in names], "found")
+        add_join(known, table("domain"), self._same_keys("found", "domain"))
         return [
             ("domain", domain(step, self._schema), None),
             ("found", found, None),
-            ("parts", known.join(_table("domain"), on=same, copy=False), reused),
+            ("parts", known, reused),
         ]
 
     def _source(self) -> exp.Select:
@@ -246,25 +223,20 @@ class _Builder:
             *((f"x{i}", raw(value)) for i, value in enumerate(self._values)),
         ]
         first, joins, filters = _flattened(step.source.relation)
-        query = _select(columns, self._table(first))
+        query = select(columns, self._scan(first))
         for join in joins:
             scan = join.right
             if not isinstance(scan, Scan):
                 msg = "joins are flattened, so what is joined is a scan"
                 raise TypeError(msg)
-            query = query.join(
-                self._table(scan),
-                on=lower(join.condition),
-                join_type=join.kind.lower(),
-                copy=False,
-            )
+            add_join(query, self._scan(scan), lower(join.condition), join.kind)
         known = exp.Not(
             this=exp.Is(this=lower(step.source.unit), expression=exp.Null())
         )
         wanted = balanced(exp.And, [*map(lower, filters), known])
         return query.where(wanted, copy=False)
 
-    def _table(self, scan: Scan) -> exp.Table:
+    def _scan(self, scan: Scan) -> exp.Table:
         table = exp.Table(
             this=exp.to_identifier(scan.table.name, quoted=True),
             db=exp.to_identifier(self._schema, quoted=True),
@@ -275,14 +247,14 @@ class _Builder:
 
     def _rows(self) -> exp.Select:
         columns = [
-            ("u", _name("u")),
+            ("u", plain("u")),
             *self._own_keys(),
             *(
-                (f"x{i}", on_grid(v, _name(f"x{i}")))
+                (f"x{i}", on_grid(v, plain(f"x{i}")))
                 for i, v in enumerate(self._values)
             ),
         ]
-        query = _select(columns, "source")
+        query = select(columns, "source")
         if self._step.bounding.single_group:  # or a row could choose its unit's group
             for condition in in_domain(self._step, self._schema):
                 query = query.where(condition, copy=False)
@@ -292,18 +264,18 @@ class _Builder:
         """Return the exact moments; a determined key is taken per unit."""
         single = self._step.bounding.single_group
         # every unit is put into one group, whatever its rows say: the smallest key
-        keys = [(k, call("min", _name(k)) if single else _name(k)) for k in self._keys]
-        query = _select([("u", _name("u")), *keys, *self._exact()], "rows")
+        keys = [(k, call("min", plain(k)) if single else plain(k)) for k in self._keys]
+        query = select([("u", plain("u")), *keys, *self._exact()], "rows")
         by = ["u"] if single else ["u", *self._keys]
-        return query.group_by(*map(_name, by), copy=False)
+        return query.group_by(*map(plain, by), copy=False)
 
     def _parts_of_heavy(self) -> exp.Select:
         """Return the exact moments per heavy unit, and of all others together."""
         unit = column("heavy", "u")
-        query = _select([("u", unit), *self._own_keys(), *self._exact()], "rows")
+        query = select([("u", unit), *self._own_keys(), *self._exact()], "rows")
         same = exp.EQ(this=column("rows", "u"), expression=unit.copy())
-        query = query.join(_table("heavy"), on=same, join_type="left", copy=False)
-        return query.group_by(unit.copy(), *map(_name, self._keys), copy=False)
+        add_join(query, table("heavy"), same, "LEFT")
+        return query.group_by(unit.copy(), *map(plain, self._keys), copy=False)
 
     def _exact(self) -> list[tuple[str, exp.Expression]]:
         moments = [bounded.moment for bounded in self._step.moments]
@@ -321,7 +293,7 @@ class _Builder:
                 return _or_zero(call("sum", self._value(value)))
 
     def _value(self, value: GridValue | Expression) -> exp.Column:
-        return _name(f"x{self._values.index(value)}")
+        return plain(f"x{self._values.index(value)}")
 
     # --- the clip and the sums ---------------------------------------------------
 
@@ -337,8 +309,8 @@ class _Builder:
                 tables.append(("kept", self._kept(), None))
                 source = "kept"
             names = [*self._keys, *self._moments]
-            plain = [(name, _name(name)) for name in names]
-            tables.append(("factors", _select([*plain, *factors(step)], source), None))
+            parts = [(name, plain(name)) for name in names]
+            tables.append(("factors", select([*parts, *factors(step)], source), None))
             tables.append(("clipped", self._clipped("factors"), None))
         return [*tables, ("totals", self._totals(), None)]
 
@@ -353,24 +325,20 @@ class _Builder:
                 branch = exp.If(this=light, true=exact)
                 clipped = exp.Case(ifs=[branch], default=clipped)
             moments.append((name, clipped))
-        return _select([*keys, *moments], source)
+        return select([*keys, *moments], source)
 
     def _scaled_by_unit(self) -> list[_Table]:
         """Return the tables up to ``clipped`` where a unit has factors of its own."""
         step = self._step
         few = few_rows(step)
         sums = dict(sizes(step))
-        norms = _select([("u", _name("u")), *sums.items()], "parts")
-        norms = norms.group_by(_name("u"), copy=False)
-        groups = [("g", _name("g"))] if "g" in sums else []
-        units = _select([("u", _name("u")), *groups, *factors(step)], "norms")
+        norms = select([("u", plain("u")), *sums.items()], "parts")
+        norms = norms.group_by(plain("u"), copy=False)
+        groups = [("g", plain("g"))] if "g" in sums else []
+        units = select([("u", plain("u")), *groups, *factors(step)], "norms")
         same = exp.EQ(this=column("parts", "u"), expression=column("factors", "u"))
-        clipped = self._clipped("parts", few).join(
-            _table("factors"),
-            on=same,
-            join_type=None if few is None else "left",
-            copy=False,
-        )
+        clipped = self._clipped("parts", few)
+        add_join(clipped, table("factors"), same, "INNER" if few is None else "LEFT")
         return [
             *self._chain(few),
             ("norms", norms, None),
@@ -381,27 +349,29 @@ class _Builder:
     def _kept(self) -> exp.Select:
         """Return k parts of each unit: a function of the unit's own rows only."""
         names = ["u", *self._keys, *self._moments]
-        parts = [cast(_name(name), "VARCHAR") for name in ("u", *self._keys)]
+        # a row number is a position: it can change when another row goes
+        own = [] if self._step.source.unit.name == ROW_ID else ["u"]
+        parts = [cast(plain(name), "VARCHAR") for name in (*own, *self._keys)]
         salted = call("md5", call("concat_ws", text("|"), text(SALT), *parts))
-        order = [salted, *map(_name, self._keys)]
+        order = [salted, *map(plain, self._keys)]
         rank = exp.Window(
             this=call("row_number"),
-            partition_by=[_name("u")],
+            partition_by=[plain("u")],
             order=exp.Order(expressions=[exp.Ordered(this=each) for each in order]),
         )
-        ranked = _select([*((n, _name(n)) for n in names), ("rank", rank)], "parts")
-        query = _select([(n, _name(n)) for n in names], ranked.subquery("ranked"))
-        first = binary(exp.LTE, _name("rank"), number(self._step.bounding.groups))
+        ranked = select([*((n, plain(n)) for n in names), ("rank", rank)], "parts")
+        query = select([(n, plain(n)) for n in names], ranked.subquery("ranked"))
+        first = binary(exp.LTE, plain("rank"), number(self._step.bounding.groups))
         return query.where(first, copy=False)
 
     def _totals(self) -> exp.Select:
         sums = [
-            (f"m{i}", call("sum", _name(f"m{i}")))
+            (f"m{i}", call("sum", plain(f"m{i}")))
             for i in range(len(self._step.moments))
         ]
-        query = _select([*self._own_keys(), *sums], "clipped")
+        query = select([*self._own_keys(), *sums], "clipped")
         if self._keys:
-            query = query.group_by(*map(_name, self._keys), copy=False)
+            query = query.group_by(*map(plain, self._keys), copy=False)
         if self._step.bounding.group_cap is not None:
             query = query.having(self._counted(), copy=False)
         return query
@@ -415,7 +385,7 @@ class _Builder:
         (theory.md 2.5).
         """
         kinds = [isinstance(b.moment, Units) for b in self._step.moments]
-        weight = call("sum", _name(f"m{kinds.index(True)}"))
+        weight = call("sum", plain(f"m{kinds.index(True)}"))
         return binary(exp.GT, weight, number(0))
 
     def _saturated(self, index: int) -> exp.Expression:

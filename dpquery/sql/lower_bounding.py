@@ -15,6 +15,7 @@ from dpquery.plan.aggregates import Total, Units
 from dpquery.plan.analysis.sensitivity import CLIP_SLACK, SUB_STEPS
 from dpquery.plan.program import BoundedMoment, Bounding, BoundingMode
 from dpquery.sql.functions import call, cast, number, text
+from dpquery.sql.lower_select import plain
 
 if TYPE_CHECKING:
     from dpquery.plan.aggregates import Moment
@@ -72,8 +73,8 @@ def within(value: exp.Expression, most: int) -> exp.Expression:
 def within_reach(step: ReleaseStep, index: int) -> exp.Expression:
     """Return moment *index* of one part, kept within its reach."""
     if isinstance(step.moments[index].moment, Units):
-        return _column(f"m{index}")
-    return within(_column(f"m{index}"), reach(step.moments[index]))
+        return plain(f"m{index}")
+    return within(plain(f"m{index}"), reach(step.moments[index]))
 
 
 def few_rows(step: ReleaseStep) -> int | None:
@@ -98,7 +99,7 @@ def _row_reach(moment: Moment) -> int:
 def in_sub_steps(step: ReleaseStep, index: int) -> exp.Expression:
     """Return moment *index* of a part as it is, in sub-steps."""
     steps = step.moments[index].steps
-    value = _column(f"m{index}")
+    value = plain(f"m{index}")
     return value if steps == 1 else exp.Mul(this=value, expression=number(steps))
 
 
@@ -158,12 +159,8 @@ def _factor(step: ReleaseStep, bundle: list[int]) -> exp.Expression:
 def _size(step: ReleaseStep, index: int) -> exp.Expression:
     """Return a moment's size: of the unit in all its groups, or in this one."""
     if scaled_by_unit(step.bounding):
-        return _column(f"s{index}")
+        return plain(f"s{index}")
     return call("abs", within_reach(step, index))
-
-
-def _column(name: str) -> exp.Column:
-    return exp.Column(this=exp.Identifier(this=name, quoted=True))
 
 
 def _double(value: str) -> exp.Cast:
@@ -181,7 +178,7 @@ def clipped_moment(step: ReleaseStep, index: int) -> exp.Expression:
         return _unit_weight(step.bounding)
     bundle = next(b for b, has in enumerate(bundles(step)) if index in has)
     value = cast(within_reach(step, index), "DOUBLE")
-    product = exp.Mul(this=value, expression=_column(f"f{bundle}"))
+    product = exp.Mul(this=value, expression=plain(f"f{bundle}"))
     if bounded.steps > 1:
         product = exp.Mul(this=product, expression=_double(str(bounded.steps)))
     # toward zero: rounding may only make a contribution smaller
@@ -195,12 +192,12 @@ def _unit_weight(bounding: Bounding) -> exp.Expression:
     if bounding.mode is BoundingMode.TRUNCATE:
         return number(SUB_STEPS)
     k, steps = (_double(str(each)) for each in (bounding.groups, SUB_STEPS))
-    share = exp.Div(this=k, expression=cast(_column("g"), "DOUBLE"))
+    share = exp.Div(this=k, expression=cast(plain("g"), "DOUBLE"))
     ratio = exp.Paren(this=share) if bounding.norm == 1 else call("sqrt", share)
     scaled = cast(call("trunc", exp.Mul(this=steps, expression=ratio)), "BIGINT")
-    few = exp.LTE(this=_column("g"), expression=number(bounding.groups))
+    few = exp.LTE(this=plain("g"), expression=number(bounding.groups))
     ifs = [exp.If(this=few, true=number(SUB_STEPS))]
     if bounding.group_cap is not None:
-        beyond = exp.GT(this=_column("g"), expression=number(bounding.group_cap))
+        beyond = exp.GT(this=plain("g"), expression=number(bounding.group_cap))
         ifs.append(exp.If(this=beyond, true=number(0)))
     return exp.Case(ifs=ifs, default=scaled)

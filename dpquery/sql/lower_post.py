@@ -45,4 +45,4 @@ def lower_post(post: PostQuery, released: str) -> str:
         query.set("limit", exp.Limit(expression=number(post.limit)))
     if post.offset:
         query.set("offset", exp.Offset(expression=number(post.offset)))
-    return query.sql("duckdb", comments=False)
+    return query.sql("duckdb", comments=False, copy=False)

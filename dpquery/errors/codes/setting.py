@@ -100,4 +100,10 @@ TOPICS = (
         "that the parser, sqlglot, knows.",
         "Leave it out for DuckDB's, or use a name from the hint, such as postgres.",
     ),
+    Topic(
+        "DPQ414",
+        "no analyst is named",
+        "Every answer is charged to an analyst of the policy, so a session needs one.",
+        "Name one: dpquery.connect(policy, analyst=\"alice\").",
+    ),
 )
