@@ -104,6 +104,6 @@ TOPICS = (
         "DPQ414",
         "no analyst is named",
         "Every answer is charged to an analyst of the policy, so a session needs one.",
-        "Name one: dpquery.connect(policy, analyst=\"alice\").",
+        'Name one: dpquery.connect(policy, analyst="alice").',
     ),
 )
