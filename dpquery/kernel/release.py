@@ -19,6 +19,7 @@ from dpquery.kernel.prepare import released_outputs
 from dpquery.ledger.store import Charge
 from dpquery.noise.additive import measure
 from dpquery.noise.intervals import point
+from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
 from dpquery.sql.lower import lower_release
 
 if TYPE_CHECKING:
@@ -197,10 +198,15 @@ def _publish(
 def notes(prepared: Prepared) -> tuple[str, ...]:
     """Return what the analyst should know of the answer: of the plan, not of data."""
     priced = prepared.only_step
-    if priced.threshold is None or priced.unit_moment is None:
-        return ()
-    steps = priced.step.moments[priced.unit_moment].steps
-    units = -(-priced.threshold // steps)
     kind = priced.step.source.kind
-    small = f"groups with fewer than about {units:,} {kind}s"
-    return (f"{small} are withheld: their keys are not public",)
+    found = [
+        f"the policy does not say how many rows of {table} a {kind} has; "
+        f"{DEFAULT_ROWS_PER_UNIT} are assumed, and whoever has more counts for less"
+        for table in undeclared(priced.step.source.relation)
+    ]
+    if priced.threshold is not None and priced.unit_moment is not None:
+        steps = priced.step.moments[priced.unit_moment].steps
+        units = -(-priced.threshold // steps)
+        small = f"groups with fewer than about {units:,} {kind}s"
+        found.append(f"{small} are withheld: their keys are not public")
+    return tuple(found)

@@ -37,6 +37,7 @@ from dpquery.plan.aggregates import (
     expression_of,
 )
 from dpquery.plan.expressions import TEMPORAL, Call, conjuncts
+from dpquery.plan.program import TableKeys
 from dpquery.plan.relations import Filter, Join, Relation, Scan
 from dpquery.plan.walk import scans
 from dpquery.policy.catalog import ROW_ID
@@ -98,7 +99,8 @@ def _engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
     expressions = [*_conditions(relation), *(key.expression for key in step.keys)]
     expressions += [expression_of(value) for value in values(step)]
     if step.domain is not None:
-        tables |= {s.scan.table.name for s in step.domain.sources if hasattr(s, "scan")}
+        listed = [s for s in step.domain.sources if isinstance(s, TableKeys)]
+        tables |= {source.scan.table.name for source in listed}
         expressions += domain_expressions(step.domain)
     functions = functions_of(expressions) | VALUE_FUNCTIONS | CLIPPING_FUNCTIONS
     # never pretty: sqlglot's pretty printer writes line breaks into some literals, and

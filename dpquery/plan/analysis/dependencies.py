@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from dpquery.plan.expressions import Expression
     from dpquery.plan.relations import Owned
 
-DEFAULT_ROWS_PER_UNIT = 16
-"""Where the policy declares no ``max_rows_per_unit``."""
+DEFAULT_ROWS_PER_UNIT = 100
+"""Where the policy declares no ``max_rows_per_unit``: rather too much noise, which the
+error bars show, than too little of heavy units, which nothing shows."""
 
 
 def determined_by_unit(expressions: list[Expression], source: Owned) -> bool:
@@ -80,13 +81,32 @@ def rows_per_unit(relation: Relation) -> int:
 
 def _rows(scan: Scan) -> int:
     table = scan.table
-    if table.owner is None:
-        return 1
-    if not table.owner.path and table.key == table.owner.column:
-        return 1
-    if table.owner.column == ROW_ID and not table.owner.path:
+    if table.owner is None or _one_row(scan):
         return 1
     return table.max_rows_per_unit or DEFAULT_ROWS_PER_UNIT
+
+
+def _one_row(scan: Scan) -> bool:
+    """Return whether a unit has one row of a private table, by its declared key."""
+    owner = scan.table.owner
+    return (
+        owner is not None
+        and not owner.path
+        and owner.column in {scan.table.key, ROW_ID}
+    )
+
+
+def undeclared(relation: Relation) -> list[str]:
+    """Return the private tables of which the policy says no ``max_rows_per_unit``."""
+    return sorted(
+        {
+            scan.table.name
+            for scan in scans(relation)
+            if not scan.table.public
+            and not _one_row(scan)
+            and scan.table.max_rows_per_unit is None
+        }
+    )
 
 
 def rows_per_group(relation: Relation) -> int | None:
