@@ -58,6 +58,7 @@ class Data:
         self._loaded = loaded
         self._engine = engine
         self._snapshot: Snapshot | None = None
+        self._sound: Snapshot | None = None
         self.turn = Lock()
         """Held by whoever runs a query, from the look at the version to the answer:
         what is executed is what the answer is filed under."""
@@ -77,6 +78,17 @@ class Data:
             return self.snapshot()
         finally:
             self.turn.release()
+
+    def require_sound_keys(self, snapshot: Snapshot, ledger: Ledger) -> None:
+        """
+        Refuse to answer on data where a row could have two owners.
+
+        Raises:
+            EngineFailure: with one constant text, whatever is wrong with the keys.
+        """
+        if snapshot is not self._sound:
+            require_sound_keys(snapshot, self._engine, ledger)
+            self._sound = snapshot
 
     def snapshot(self) -> Snapshot:
         """

@@ -9,7 +9,6 @@ from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded
 from dpquery.kernel import payload
 from dpquery.kernel.explain import explain
-from dpquery.kernel.introspect import require_sound_keys
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
 from dpquery.kernel.release import Answer, Asked, notes, release
 from dpquery.ledger.store import DATASET, analyst_scope
@@ -111,7 +110,7 @@ class Session:
 
     def _answer(self, prepared: Prepared, snapshot: Snapshot) -> Answer:
         backends = self._service.backends
-        require_sound_keys(snapshot, backends.engine, backends.ledger)
+        self._service.data.require_sound_keys(snapshot, backends.ledger)
         asked = Asked(
             self.analyst, snapshot.version, self._dataset.limit(), self._grant.limit
         )
@@ -208,17 +207,18 @@ class Session:
 
     def _release(self, prepared: Prepared, answer: Answer) -> Release:
         left = self._left()
+        price = self._priced(prepared, left)
         published = answer.published
         return Release(
             id=answer.id,
             columns=published.columns,
             rows=published.rows,
-            price=self._priced(prepared, left),
+            price=price,
             remaining=self._amount(left),
             replayed=answer.replayed,
             notes=list(published.notes),
             noisy=tuple(published.estimates),
-            explanation=explain(prepared),
+            explanation=price.explanation,
             _intervals=lambda confidence: payload.bars(published.estimates, confidence),
         )
 
