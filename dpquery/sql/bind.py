@@ -7,6 +7,7 @@ HAVING, ORDER BY and LIMIT are bound over the released table and are free.
 from __future__ import annotations
 
 import re
+from itertools import chain, count
 from typing import TYPE_CHECKING, NoReturn
 
 from sqlglot import exp
@@ -192,10 +193,8 @@ class _Statement:
         if alias is not None and alias.args.get("columns"):
             raise self.refusal(node, "column aliases in FROM are not supported")
         table = find_table(node.name, self._catalog, self._place(node))
-        name = table.name
-        while name in self._names:
-            number = sum(each.startswith(table.name) for each in self._names) + 1
-            name = f"{table.name}_{number}"
+        copies = (f"{table.name}_{number}" for number in count(2))
+        name = next(n for n in chain([table.name], copies) if n not in self._names)
         self._names.add(name)
         scan = Scan(table, name, self._place(node))
         return Named(node.alias or table.name, scan)

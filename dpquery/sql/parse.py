@@ -102,12 +102,17 @@ def _open_quote(sql: str) -> SQLSyntaxError:
 
 
 def place_of(node: exp.Expr, sql: str) -> Place | None:
-    """Return where *node* stands in the analyst's text, if the parser kept it."""
-    starts, ends = [], []
-    for each in node.walk():
-        if "start" in each.meta and "end" in each.meta:
-            starts.append(each.meta["start"])
-            ends.append(each.meta["end"])
-    if not starts:
-        return None
-    return gate.place(sql, min(starts), max(ends) + 1)
+    """
+    Return where *node* stands in the analyst's text.
+
+    The parser keeps places of names, literals and functions only; a node without any
+    is shown by what it stands in.
+    """
+    within: exp.Expr | None = node
+    while within is not None:
+        kept = [each.meta for each in within.walk() if "start" in each.meta]
+        if kept:
+            start, end = (min(m["start"] for m in kept), max(m["end"] for m in kept))
+            return gate.place(sql, start, end + 1)
+        within = within.parent
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,11 +11,14 @@ from dpquery.errors import QueryRefused
 from dpquery.plan.aggregates import Rows, Total, Units
 from dpquery.plan.program import BoundingMode, TableKeys
 from dpquery.plan.rewrite import BoundingRules
+from dpquery.plan.walk import scans
+from dpquery.sql.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dpquery.plan.program import ReleaseStep
+    from dpquery.policy.catalog import Catalog
 
     Compile = Callable[..., ReleaseStep]
 
@@ -120,3 +124,20 @@ def test_different_questions_differ(compile_step: Compile) -> None:
         WITHHELD.replace("SUM", "AVG"),
     ]
     assert len({repr(compile_step(sql)) for sql in asked}) == len(asked)
+
+
+def test_a_second_copy_of_a_table_never_takes_a_name_that_is_there(
+    shop: Catalog,
+) -> None:
+    tables = dict(shop.tables)
+    for number in (2, 3):
+        tables[f"orders_{number}"] = replace(tables["orders"], name=f"orders_{number}")
+    query = bind(
+        "SELECT COUNT(*) FROM orders AS a"
+        " JOIN orders_3 AS b ON a.customer_id = b.customer_id"
+        " JOIN orders_2 AS c ON a.customer_id = c.customer_id"
+        " JOIN orders AS d ON a.customer_id = d.customer_id",
+        replace(shop, tables=tables),
+    )
+    names = [scan.name for scan in scans(query.boundaries[0].source)]
+    assert names == ["orders", "orders_3", "orders_2", "orders_4"]
