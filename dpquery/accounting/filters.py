@@ -27,8 +27,3 @@ def admits(limit: Loss, spent: Loss, asked: Loss) -> bool:
         ValueError: For losses under different definitions.
     """
     return (spent + asked).within(limit)
-
-
-def remaining(limit: Loss, spent: Loss) -> Loss:
-    """Return the largest loss that is still admitted (part by part, at least 0)."""
-    return limit.minus(spent)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpquery.accounting.allocation import split
-from dpquery.accounting.filters import admits, remaining
+from dpquery.accounting.filters import admits
 from dpquery.accounting.loss import Definition, Loss
 
 PARTS = st.integers(0, 10**25)
@@ -25,7 +25,7 @@ def test_an_adaptive_asker_never_gets_past_the_limit(
 ) -> None:
     limit, spent = zcdp(amount, delta), zcdp(0)
     for percent, nudge in moves:
-        left = remaining(limit, spent)  # the asker sees it and aims at the edge
+        left = limit.minus(spent)  # the asker sees it and aims at the edge
         asked = zcdp(
             max(0, left.amount * percent // 100 + nudge),
             max(0, left.delta * percent // 100 - nudge),
