@@ -168,7 +168,7 @@ def _ties(
     private: list[Scan], units: dict[str, ColumnRef], pairs: list[Pair]
 ) -> list[Expression]:
     """Return the equalities of units that make every row single-owned."""
-    joined: set[str] = {private[0].name}
+    joined = [private[0].name]  # in order: plans of one text are equal in all processes
     ties: list[Expression] = []
     waiting = private[1:]
     while waiting:
@@ -187,7 +187,7 @@ def _ties(
             raise _untied(waiting[0])
         if units[scan.name] != units[partner]:
             ties.append(equals(units[scan.name], units[partner]))
-        joined.add(scan.name)
+        joined.append(scan.name)
         waiting.remove(scan)
     return ties
 
