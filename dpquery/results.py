@@ -143,7 +143,8 @@ class Release:
         The interval covers the query's answer on this data, after contribution
         bounding, with probability *confidence*; it does not cover clipping.
         """
-        if not 0 < confidence < 1:
+        number = isinstance(confidence, int | float)
+        if not number or not 0 < confidence < 1:
             msg = f"confidence is a number between 0 and 1, not {confidence!r}"
             raise ConfigError(msg, code="DPQ402", hint="for 95 %, say 0.95")
         return {name: list(ends) for name, ends in self._intervals(confidence).items()}

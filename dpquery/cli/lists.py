@@ -91,7 +91,7 @@ def history(
     color: ColourOption = Colour.AUTO,
 ) -> None:
     """
-    List what was asked and what it cost, oldest first.
+    List what was asked and what it cost, newest first.
 
     `settled` was answered; `reserved` was charged and gave no answer.
     """

@@ -116,9 +116,16 @@ def ownership_keys(catalog: Catalog) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def check_keys(engine: Engine, catalog: Catalog) -> list[KeyCheck]:
-    """Return the checks of all keys on ownership paths; counts are the owner's."""
-    return [engine.check_unique(table, key) for table, key in ownership_keys(catalog)]
+def declared_keys(catalog: Catalog) -> list[tuple[str, str]]:
+    """Return every other (table, key) that the policy declares: hints for noise."""
+    declared = ((table.name, table.key) for table in catalog.tables.values())
+    found = {(table, key) for table, key in declared if key is not None}
+    return sorted(found - set(ownership_keys(catalog)))
+
+
+def check_keys(engine: Engine, keys: list[tuple[str, str]]) -> list[KeyCheck]:
+    """Return the checks of (table, key) pairs; their counts are the owner's."""
+    return [engine.check_unique(table, key) for table, key in keys]
 
 
 def require_sound_keys(snapshot: Snapshot, engine: Engine, ledger: Ledger) -> None:
@@ -137,7 +144,7 @@ def require_sound_keys(snapshot: Snapshot, engine: Engine, ledger: Ledger) -> No
     name = hashlib.sha256(repr((snapshot.version, keys)).encode()).hexdigest()
     verdict = ledger.verdict(name)
     if verdict is None:
-        broken = any(c.duplicates for c in check_keys(engine, snapshot.catalog))
+        broken = any(check.duplicates for check in check_keys(engine, keys))
         verdict = BROKEN if broken else SOUND
         ledger.record_verdict(name, verdict)
     if verdict != SOUND:

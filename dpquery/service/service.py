@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from dpquery.errors import ConfigError
-from dpquery.kernel.introspect import Data, check_keys, limits_of, open_engine
+from dpquery.kernel.introspect import (
+    Data,
+    check_keys,
+    declared_keys,
+    limits_of,
+    open_engine,
+    ownership_keys,
+)
 from dpquery.kernel.postprocess import open_released
 from dpquery.kernel.release import Backends
 from dpquery.ledger.store import DATASET, Ledger
@@ -85,20 +92,24 @@ class Service:
         """
         with self.data.turn:
             catalog = self.data.snapshot().catalog
-            checks = check_keys(self._engine, catalog) if data else []
-        broken = [self._broken_key(each) for each in checks if each.duplicates]
+            paths = ownership_keys(catalog)
+            keys = [*paths, *declared_keys(catalog)] if data else []
+            checks = check_keys(self._engine, keys)
+        broken = [self._broken_key(each, paths) for each in checks if each.duplicates]
         return [*lint(self.loaded, catalog), *broken]
 
-    def _broken_key(self, check: KeyCheck) -> Finding:
+    def _broken_key(self, check: KeyCheck, paths: list[tuple[str, str]]) -> Finding:
         name = find(self.loaded.policy.tables, check.table)
-        return Finding(
-            "P190",
-            Severity.ERROR,
-            f"{check.table}.{check.column} is a key of an ownership path, and "
-            f"{check.duplicates:,} of its values occur more than once",
-            self.loaded.place(("tables", name or check.table), key=True),
-            "no query is answered until every row has one owner",
-        )
+        place = self.loaded.place(("tables", name or check.table), key=True)
+        key = f"{check.table}.{check.column}"
+        twice = f"{check.duplicates:,} of its values occur more than once"
+        if (check.table, check.column) in paths:
+            msg = f"{key} is a key of an ownership path, and {twice}"
+            hint = "no query is answered until every row has one owner"
+            return Finding("P190", Severity.ERROR, msg, place, hint)
+        msg = f"{key} is declared a key, and {twice}"
+        hint = "answers stay private but lose what is more than the key allows"
+        return Finding("P191", Severity.WARNING, msg, place, hint)
 
     def close(self) -> None:
         """Close the data and the ledger."""

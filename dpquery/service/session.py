@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from dpquery.accounting.loss import Loss
-from dpquery.errors import BudgetExceeded
+from dpquery.errors import BudgetExceeded, ConfigError
 from dpquery.kernel import payload
 from dpquery.kernel.explain import explain
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
@@ -51,6 +51,7 @@ class Session:
     def __init__(self, service: Service, granted: Grant, *, closes: bool) -> None:
         self._service = service
         self._closes = closes
+        self._closed = False
         self._grant = granted
         policy = service.loaded.policy
         self._dataset = dataset_promise(policy)
@@ -145,6 +146,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of the session, and of its service if it has one of its own."""
+        self._closed = True
         if self._closes:
             self._service.close()
 
@@ -164,6 +166,9 @@ class Session:
     def _prepare(
         self, snapshot: Snapshot, sql: str, epsilon: float | None, dialect: str
     ) -> Prepared:
+        if self._closed:
+            hint = "open another one: service.session(…) or dpquery.connect(…)"
+            raise ConfigError("this session is closed", code="DPQ415", hint=hint)
         terms = Terms(
             self._dataset,
             epsilon_to_spend(self._grant, epsilon),

@@ -36,12 +36,12 @@ from dpquery.plan.aggregates import (
     Units,
     expression_of,
 )
-from dpquery.plan.expressions import TEMPORAL, Call, conjuncts
+from dpquery.plan.expressions import conjuncts
 from dpquery.plan.program import TableKeys
 from dpquery.plan.relations import Filter, Join, Relation, Scan
 from dpquery.plan.walk import scans
 from dpquery.policy.catalog import ROW_ID
-from dpquery.sql.functions import binary, call, cast, clamped_date, number, text
+from dpquery.sql.functions import binary, call, cast, number, text
 from dpquery.sql.lower_bounding import (
     CLIPPING_FUNCTIONS,
     clipped_moment,
@@ -54,7 +54,13 @@ from dpquery.sql.lower_bounding import (
     within_reach,
 )
 from dpquery.sql.lower_domain import domain, domain_expressions, in_domain
-from dpquery.sql.lower_expressions import balanced, column, functions_of, lower
+from dpquery.sql.lower_expressions import (
+    balanced,
+    column,
+    functions_of,
+    lower,
+    lower_key,
+)
 from dpquery.sql.lower_select import add_join, plain, select, table
 from dpquery.sql.lower_values import VALUE_FUNCTIONS, on_grid, raw, values
 
@@ -221,7 +227,7 @@ class _Builder:
         step = self._step
         columns = [
             ("u", lower(step.source.unit)),
-            *((key.name, _key(key.expression)) for key in step.keys),
+            *((key.name, lower_key(key.expression)) for key in step.keys),
             *((f"x{i}", raw(value)) for i, value in enumerate(self._values)),
         ]
         first, joins, filters = _flattened(step.source.relation)
@@ -392,16 +398,6 @@ class _Builder:
 
     def _saturated(self, index: int) -> exp.Expression:
         return within(_or_zero(column("totals", f"m{index}")), SATURATION)
-
-
-def _key(expression: Expression) -> exp.Expression:
-    """Return a group key; dates within the years that every driver can hold."""
-    lowered = lower(expression)
-    match expression:
-        case Call(function="date_trunc"):  # of a date within them
-            return lowered
-        case _:
-            return clamped_date(lowered) if expression.type in TEMPORAL else lowered
 
 
 def _or_zero(value: exp.Expression) -> exp.Expression:

@@ -10,7 +10,13 @@ from dpquery.plan.expressions import TEMPORAL
 from dpquery.plan.program import KeyDomain, KeySource, ListedKeys, TableKeys
 from dpquery.plan.walk import scans
 from dpquery.sql.functions import cast, text
-from dpquery.sql.lower_expressions import ENGINE_TYPES, column, constant, lower
+from dpquery.sql.lower_expressions import (
+    ENGINE_TYPES,
+    column,
+    constant,
+    lower,
+    lower_key,
+)
 
 if TYPE_CHECKING:
     from dpquery.plan.expressions import Constant, Expression
@@ -82,7 +88,7 @@ def table_keys(source: TableKeys, schema: str) -> exp.Select:
         alias=exp.TableAlias(this=exp.to_identifier(source.scan.name, quoted=True)),
     )
     items = [
-        exp.alias_(lower(expression), f"k{index}", quoted=True)
+        exp.alias_(lower_key(expression), f"k{index}", quoted=True)
         for index, expression in zip(source.keys, source.expressions, strict=True)
     ]
     query = exp.Select().select(*items, copy=False)

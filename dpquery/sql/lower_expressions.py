@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from dpquery.plan.expressions import (
     NUMERIC,
+    TEMPORAL,
     Call,
     Case,
     Cast,
@@ -20,7 +21,16 @@ from dpquery.plan.expressions import (
 )
 from dpquery.plan.walk import subexpressions
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.functions import FUNCTIONS, binary, call, cast, number, text, try_cast
+from dpquery.sql.functions import (
+    FUNCTIONS,
+    binary,
+    call,
+    cast,
+    clamped_date,
+    number,
+    text,
+    try_cast,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -116,6 +126,16 @@ def lower(expression: Expression) -> exp.Expression:
             return _call(expression)
         case _:
             assert_never(expression)
+
+
+def lower_key(expression: Expression) -> exp.Expression:
+    """Return a group key; dates within the years that every driver can hold."""
+    lowered = lower(expression)
+    match expression:
+        case Call(function="date_trunc"):  # of a date within them
+            return lowered
+        case _:
+            return clamped_date(lowered) if expression.type in TEMPORAL else lowered
 
 
 _PLAIN = frozenset(

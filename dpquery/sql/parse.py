@@ -35,7 +35,9 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
     try:
         tokens = reader.tokenize(sql)
         gate.check_nesting(sql, tokens, reader.parser_class.TYPE_TOKENS)
-        statements = [each for each in reader.parser().parse(tokens, sql) if each]
+        parsed = reader.parser().parse(tokens, sql)
+        # a comment behind the last semicolon is not a statement
+        statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
     except (ParseError, TokenError) as error:
         raise _syntax_error(sql, error) from None
     except (
@@ -65,7 +67,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
 def _dialect(name: str) -> Dialect:
     """Return a dialect by the name that sqlglot gives it."""
     known = sorted(each.value for each in Dialects if each.value)
-    if fold(name) in known:
+    if isinstance(name, str) and fold(name) in known:
         return Dialect.get_or_raise(fold(name))
     msg = f"there is no SQL dialect {name!r}"
     raise ConfigError(msg, code="DPQ413", hint="one of: " + ", ".join(known))

@@ -13,10 +13,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TIMES = {"plain", "whole", "engine", "ratio", "overhead", "price", "replay"}
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent)) is None,
-    reason="tpchgen-cli is in the extra `bench`",
-)
+pytestmark = [
+    pytest.mark.xdist_group("benchmark"),
+    pytest.mark.skipif(
+        shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent)) is None,
+        reason="tpchgen-cli is in the extra `bench`",
+    ),
+]
 
 
 def run(cache: Path, *options: str) -> str:
@@ -52,6 +55,7 @@ def test_its_table_has_a_line_for_each_query_and_the_mean(cache: Path) -> None:
 
 
 def test_the_data_is_made_once(cache: Path) -> None:
+    run(cache, "--json")
     (database,) = cache.glob("tpch-0.01.duckdb")
     made = database.stat().st_mtime_ns
     run(cache, "--json")

@@ -106,4 +106,10 @@ TOPICS = (
         "Every answer is charged to an analyst of the policy, so a session needs one.",
         'Name one: dpquery.connect(policy, analyst="alice").',
     ),
+    Topic(
+        "DPQ415",
+        "the session is closed",
+        "A closed session asks no more questions.",
+        "Open another one: service.session(…) or dpquery.connect(…).",
+    ),
 )

@@ -73,10 +73,22 @@ def rows_per_unit(relation: Relation) -> int:
     """
     Return how many rows one unit has, as far as the policy says.
 
-    A private table's row count stands for joins along foreign keys: the child has
-    the rows, a parent adds none. So the largest table decides.
+    Along a foreign key the child has the rows, and a parent, found by its key, adds
+    none. Of the tables that are left, the largest decides.
     """
-    return max((_rows(scan) for scan in scans(relation)), default=1)
+    return max((_rows(scan) for scan in _counted(relation)), default=1)
+
+
+def _counted(relation: Relation) -> list[Scan]:
+    """Return the private scans that are not parents of others in *relation*."""
+    private = [scan for scan in scans(relation) if not scan.table.public]
+    parents = set()
+    for pair in equated(predicates(relation)):
+        for one, other in (pair, pair[::-1]):
+            keys = {(s.name, s.table.key) for s in private}
+            if (one.relation, one.name) in keys and one.relation != other.relation:
+                parents.add(one.relation)
+    return [scan for scan in private if scan.name not in parents] or private
 
 
 def _rows(scan: Scan) -> int:
@@ -101,10 +113,8 @@ def undeclared(relation: Relation) -> list[str]:
     return sorted(
         {
             scan.table.name
-            for scan in scans(relation)
-            if not scan.table.public
-            and not _one_row(scan)
-            and scan.table.max_rows_per_unit is None
+            for scan in _counted(relation)
+            if not _one_row(scan) and scan.table.max_rows_per_unit is None
         }
     )
 
@@ -112,9 +122,7 @@ def undeclared(relation: Relation) -> list[str]:
 def rows_per_group(relation: Relation) -> int | None:
     """Return how many rows of one unit fall into one group, if the policy says."""
     limits = [
-        scan.table.max_rows_per_group or _rows(scan)
-        for scan in scans(relation)
-        if not scan.table.public
+        scan.table.max_rows_per_group or _rows(scan) for scan in _counted(relation)
     ]
-    declared = any(scan.table.max_rows_per_group for scan in scans(relation))
+    declared = any(scan.table.max_rows_per_group for scan in _counted(relation))
     return max(limits, default=1) if declared else None

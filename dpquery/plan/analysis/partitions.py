@@ -8,7 +8,9 @@ NULL is a key only where the policy lists it or the query makes it.
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from dataclasses import replace
+from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -28,7 +30,7 @@ from dpquery.plan.walk import columns, optional_scans, scans
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dpquery.plan.relations import Relation
     from dpquery.policy.catalog import Catalog
@@ -139,6 +141,14 @@ def possible_values(
             return _dates(unit, bounds(inner, env), expression.type)
         case _ if expression.type is SqlType.DATE:
             return _dates("day", bounds(expression, env), expression.type)
+        case Call(function=function, arguments=arguments) if (
+            function in _ARITHMETIC and expression.type is SqlType.INTEGER
+        ):
+            sides = [possible_values(each, lists, env) for each in arguments]
+            computed = _computed(function, sides)
+            if computed is not None or function == "multiply":
+                return computed  # a range of products would be mostly gaps
+            return _range(bounds(expression, env))
         case _ if expression.type is SqlType.INTEGER:
             return _range(bounds(expression, env))
         case _:
@@ -151,6 +161,45 @@ def _union(lists: list[list[Constant] | None]) -> list[Constant] | None:
         return None
     merged = [value for each in lists if each is not None for value in each]
     return list(dict.fromkeys(merged))
+
+
+def _truncated(a: int, b: int) -> int | None:
+    """Return a // b as SQL has it: toward zero, NULL for a divisor of zero."""
+    return None if b == 0 else (abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1)
+
+
+def _remainder(a: int, b: int) -> int | None:
+    """Return a % b as SQL has it: with the sign of the dividend."""
+    return None if b == 0 else (abs(a) % abs(b)) * (1 if a >= 0 else -1)
+
+
+_ARITHMETIC: dict[str, Callable[[int, int], int | None]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "int_divide": _truncated,
+    "modulo": _remainder,
+}
+"""Whole-number arithmetic, to list the results of listed values one by one."""
+
+
+def _computed(
+    function: str, sides: list[list[Constant] | None]
+) -> list[Constant] | None:
+    """Return the results of *function* for all pairs of whole numbers, each once."""
+    left, right = sides
+    if left is None or right is None or len(left) * len(right) > DOMAIN_LIMIT:
+        return None
+    found: set[Constant] = set()
+    for a, b in product(left, right):
+        if isinstance(a, int) and isinstance(b, int):
+            found.add(_ARITHMETIC[function](a, b))
+    found.discard(None)
+    return sorted(found, key=_whole) if 0 < len(found) <= RANGE_LIMIT else None
+
+
+def _whole(value: Constant) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _range(of: Bounds) -> list[Constant] | None:

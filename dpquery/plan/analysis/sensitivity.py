@@ -64,10 +64,11 @@ def sub_steps(moment: Moment, limit: float, bounding: Bounding) -> int:
     """
     Return into how many parts a step is cut, so that scaling down keeps digits.
 
-    A unit in a hundred groups adds 0.28 to each of them, not 0. Where nothing is
-    scaled, or where a row has many steps anyway, a step stays whole.
+    A unit in a hundred groups adds 0.28 to each of them, not 0; a unit with seven rows
+    where one counts adds 0.999, not 0. A unit indicator that is not scaled, and a row
+    that has many steps anyway, keep whole steps.
     """
-    if bounding.single_group:
+    if isinstance(moment, Units) and bounding.single_group:
         return 1
     coarse = not isinstance(moment, Total) or moment.value.reach < SUB_STEPS
     return SUB_STEPS if coarse and limit * SUB_STEPS <= LIMIT_CAP else 1

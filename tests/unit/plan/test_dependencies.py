@@ -82,8 +82,8 @@ def test_no_key_is_one_group(compile_step: Compile) -> None:
         ("customers", 1, None),
         ("orders", 20, 5),
         (CO, 20, 5),
-        ("line_items", 60, 60),  # the hidden orders declare rows per group
-        ("payments", 100, 100),
+        ("line_items", 60, None),  # the hidden orders are parents: they add no rows
+        ("payments", 100, None),
         ("sensors", 1, None),
         ("orders AS o JOIN products AS p ON o.kind = p.category", 20, 5),
         ("orders AS a JOIN orders AS b ON a.customer_id = b.customer_id", 20, 5),

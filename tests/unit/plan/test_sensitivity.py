@@ -92,7 +92,8 @@ def test_moment_limits(moment: object, how: Bounding, limit: float) -> None:
         (total(0, 6), 20.0, bounding(), SUB_STEPS),
         (total(0, 5000), 20.0, bounding(), 1),  # fine enough
         (Rows(), LIMIT_CAP, bounding(), 1),  # no room
-        (Rows(), 20.0, bounding(single=True), 1),  # nothing is shared out
+        (Rows(), 20.0, bounding(single=True), SUB_STEPS),  # 7 rows where 1 counts
+        (Units(), 1.0, bounding(single=True), 1),  # never scaled
     ],
 )
 def test_sub_steps(moment: object, limit: float, how: Bounding, steps: int) -> None:

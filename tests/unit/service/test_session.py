@@ -178,3 +178,82 @@ def test_targets_that_are_none(target: str, options: dict[str, str], code: str) 
     with pytest.raises(dpquery.ConfigError) as refusal:
         dpquery.connect(target, **options)
     assert refusal.value.code == code
+
+
+def test_a_unit_with_too_many_rows_counts_as_many_as_it_may(open_ward: Open) -> None:
+    loose = ("budget: {epsilon: 4, delta: 1e-6}", "budget: {epsilon: 1e9, delta: 1e-6}")
+    service = open_ward(
+        loose,
+        ("alice: {epsilon: 1}", "alice: {epsilon: 1e9}"),
+        (
+            "    references: {id: patients.id}",
+            "    max_rows_per_unit: 1\n    references: {id: patients.id}",
+        ),
+        ("analysts:", "query: {max_epsilon: 1e9}\nanalysts:"),
+    )
+    session = service.session("alice")
+    release = session.query(
+        "SELECT COUNT(*) AS n, AVG(cost) AS a, SUM(cost) AS s FROM visits", epsilon=1e8
+    )
+    ((count, average, total),) = release.rows  # three visits each, one counts
+    assert count == pytest.approx(300, abs=1)
+    assert average == pytest.approx(10, abs=0.05)  # counts scale in steps of 1/1024
+    assert total == pytest.approx(3000, abs=10)
+
+
+def test_a_closed_session_asks_nothing(open_ward: Open) -> None:
+    service = open_ward()
+    session = service.session("alice")
+    session.close()
+    with pytest.raises(dpquery.ConfigError) as refusal:
+        session.query(COUNT)
+    assert refusal.value.code == "DPQ415"
+    assert service.session("alice").query(COUNT).columns == ("n",)
+
+
+def test_tens_of_a_bounded_number_are_listed_once(open_ward: Open) -> None:
+    session = open_ward().session("alice")
+    release = session.query(
+        "SELECT age // 10 * 10 AS decade, COUNT(*) FROM patients GROUP BY decade"
+    )
+    assert [row[0] for row in release.rows] == list(range(0, 130, 10))
+
+
+def test_a_declared_key_that_is_none_is_found(open_ward: Open, folder: Path) -> None:
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute("ALTER TABLE visits ADD COLUMN visit INTEGER DEFAULT 7")
+    visits = "    references: {id: patients.id}"
+    service = open_ward((visits, f"    key: visit\n{visits}"))
+    (finding,) = [each for each in service.check(data=True) if each.code == "P191"]
+    assert "visits.visit is declared a key, and 1 of its values" in finding.message
+    assert service.session("alice").query(COUNT).columns == ("n",)
+
+
+def test_dates_of_public_tables_outside_the_calendar(
+    open_ward: Open, folder: Path
+) -> None:
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute("CREATE TABLE days AS SELECT DATE '2024-01-01' AS day")
+        database.execute("INSERT INTO days VALUES ('infinity'), ('20000-01-01')")
+        database.execute("INSERT INTO days VALUES ('9999-12-31'), (NULL)")
+    service = open_ward(
+        ("seen: {}", "seen: {values_from: days.day}"),
+        ("budget:", "  days: {public: true}\nbudget:"),
+    )
+    release = service.session("alice").query(
+        "SELECT seen, COUNT(*) FROM patients GROUP BY seen"
+    )
+    days = [row[0] for row in release.rows]
+    assert days == [dt.date(2024, 1, 1), dt.date(9999, 12, 31)]
+
+
+def test_a_collation_is_seen_through_a_view(open_ward: Open, folder: Path) -> None:
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute("CREATE TABLE names (id INTEGER, n VARCHAR COLLATE NOCASE)")
+        database.execute("CREATE VIEW seen_names AS SELECT * FROM names")
+    visits = "  visits:"
+    names = "  seen_names: {references: {id: patients.id}, columns: {n: {}}}\n"
+    session = open_ward((visits, names + visits)).session("alice")
+    with pytest.raises(dpquery.QueryRefused) as refusal:
+        session.query("SELECT n, COUNT(*) FROM seen_names GROUP BY n")
+    assert refusal.value.code == "DPQ105"
