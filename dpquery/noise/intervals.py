@@ -16,6 +16,9 @@ from dpquery.noise.calibration import Additive, Law
 from dpquery.noise.spread import Noises, spread
 from dpquery.results import Interval
 
+HALF_A_ROW = 0.5
+"""An average over fewer rows than this is NULL, as SQL's average over none is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -55,13 +58,13 @@ Estimate: TypeAlias = Linear | Ratio
 
 
 def point(estimate: Estimate) -> float | None:
-    """Return the estimate; ``None`` for a ratio whose denominator is not above 0."""
+    """Return the estimate; ``None`` for a ratio over less than half a row."""
     match estimate:
         case Linear():
             return _total(estimate)
         case Ratio():
             below = _total(estimate.denominator)
-            if below <= 0:
+            if below < HALF_A_ROW:
                 return None
             return _clamped(estimate, _total(estimate.numerator) / below)
         case _:

@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from dpquery.plan.aggregates import Total, Units
-from dpquery.plan.analysis.sensitivity import CLIP_SLACK, SUB_STEPS
+from dpquery.plan.analysis.sensitivity import (
+    CLIP_ROOM,
+    CLIP_SLACK,
+    ROOMY,
+    SUB_STEPS,
+)
 from dpquery.plan.program import BoundedMoment, Bounding, BoundingMode
 from dpquery.sql.functions import call, cast, number, text
 from dpquery.sql.lower_select import plain
@@ -104,8 +109,11 @@ def in_sub_steps(step: ReleaseStep, index: int) -> exp.Expression:
 
 
 def target(bounded: BoundedMoment) -> str:
-    """Return the limit in steps as a DOUBLE literal, a hair below the exact one."""
-    return repr(bounded.limit / bounded.steps * (1 - CLIP_SLACK))
+    """Return what a scaled norm aims at, in steps, as a DOUBLE literal."""
+    aim = bounded.limit * (1 - CLIP_SLACK)
+    if bounded.limit < ROOMY:
+        aim = bounded.limit + CLIP_ROOM / 2
+    return repr(aim / bounded.steps)
 
 
 def bundles(step: ReleaseStep) -> list[list[int]]:

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from dpquery.plan.program import Bounding
 
 CLIP_SLACK = 1e-12
-"""The clip aims this much below its limit, to cover the rounding of DOUBLE."""
+"""A clip of a large limit aims this much below it, to cover the rounding of DOUBLE."""
+CLIP_ROOM = 1
+"""Sub-steps that the sensitivity has above the clip's limit. The clip aims at the
+middle between the two: what should be exactly the limit is not rounded down below it,
+and DOUBLE's rounding stays below half a sub-step up to ROOMY sub-steps."""
+ROOMY = 1 << 40
 LIMIT_CAP = float(1 << 52)
 """No limit is above this, so that DOUBLE holds every clipped integer exactly."""
 SUB_STEPS = 1 << 10

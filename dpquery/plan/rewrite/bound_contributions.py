@@ -14,6 +14,7 @@ from dpquery.plan.analysis.dependencies import (
 )
 from dpquery.plan.analysis.partitions import listed_groups
 from dpquery.plan.analysis.sensitivity import (
+    CLIP_ROOM,
     moment_limit,
     row_limit,
     sensitivity,
@@ -80,7 +81,8 @@ def bound_contributions(
         steps = sub_steps(moment, limit, how)
         clip = math.ceil(limit * steps)
         bundle = bundles.setdefault(_bundle_key(moment), len(bundles))
-        delta = sensitivity(clip, how)
+        room = 0 if isinstance(moment, Units) else CLIP_ROOM
+        delta = sensitivity(clip + room, how)
         bounded.append(BoundedMoment(moment, bundle, steps, clip, delta))
     return tuple(bounded)
 

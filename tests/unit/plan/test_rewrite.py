@@ -54,13 +54,14 @@ def test_limits_of_a_withheld_release(
     step = compile_step(WITHHELD, BoundingRules(mode, norm, groups=4))
     units, rows, total = step.moments
     assert [type(m.moment) for m in step.moments] == [Units, Rows, Total]
-    # 20 rows in all, 5 in a group, 4 groups, 1000.00 in cents
+    # 20 rows in all, 5 in a group, 4 groups, 1000.00 in cents; and one sub-step of room
+    # for the clip, in each group under truncation
     expected = {
         # a unit weighs 1 in each of 4 groups; rows √(5·20) = 10; sums 1,000 times that
-        (BoundingMode.NORM, 2): (2 * 1024, 10 * 1024, 10 * 100_000),
-        (BoundingMode.NORM, 1): (4 * 1024, 20 * 1024, 20 * 100_000),
-        (BoundingMode.TRUNCATE, 2): (2 * 1024, 10 * 1024, 10 * 100_000),
-        (BoundingMode.TRUNCATE, 1): (4 * 1024, 20 * 1024, 20 * 100_000),
+        (BoundingMode.NORM, 2): (2 * 1024, 10 * 1024 + 1, 10 * 100_000 + 1),
+        (BoundingMode.NORM, 1): (4 * 1024, 20 * 1024 + 1, 20 * 100_000 + 1),
+        (BoundingMode.TRUNCATE, 2): (2 * 1024, 10 * 1024 + 2, 10 * 100_000 + 2),
+        (BoundingMode.TRUNCATE, 1): (4 * 1024, 20 * 1024 + 4, 20 * 100_000 + 4),
     }
     found = (units.sensitivity, rows.sensitivity, total.sensitivity)
     assert found == expected[mode, norm]

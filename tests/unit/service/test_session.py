@@ -197,7 +197,7 @@ def test_a_unit_with_too_many_rows_counts_as_many_as_it_may(open_ward: Open) -> 
     )
     ((count, average, total),) = release.rows  # three visits each, one counts
     assert count == pytest.approx(300, abs=1)
-    assert average == pytest.approx(10, abs=0.05)  # counts scale in steps of 1/1024
+    assert average == pytest.approx(10, abs=0.05)  # scaled in steps of 1/1024
     assert total == pytest.approx(3000, abs=10)
 
 
