@@ -87,6 +87,6 @@ def epsilon_to_spend(granted: Grant, asked: float | None) -> float:
         msg = (
             f"one query of {granted.analyst} may cost at most ε {granted.max_epsilon:g}"
         )
-        hint = f"ask for less than ε {asked:g}, or ask the owner for more"
+        hint = f"ask for at most ε {granted.max_epsilon:g}, or ask the owner for more"
         raise BudgetExceeded(msg, code="DPQ203", hint=hint)
     return float(asked)
