@@ -81,7 +81,7 @@ def sub_steps(moment: Moment, limit: float, bounding: Bounding) -> int:
 
 def sensitivity(limit: int, bounding: Bounding) -> int:
     """
-    Return Δ in sub-steps from the clip's limit in sub-steps, rounded up.
+    Return Δ in sub-steps from the most that the clip lets through, rounded up.
 
     Under truncation a unit is in k groups, each within *limit*: Δ₂ = limit·√k and
     Δ₁ = limit·k (theory.md 2.2 A). Under norm clipping Δ is the limit itself (B).

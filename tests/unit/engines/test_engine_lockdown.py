@@ -9,7 +9,7 @@ import pytest
 
 from dpquery.engines.base import Limits, Statement
 from dpquery.engines.duckdb import DuckDBEngine
-from dpquery.engines.lockdown import IN_FORCE, configuration, verify
+from dpquery.engines.lockdown import IN_FORCE, PINNED, configuration, verify
 from dpquery.errors import EngineFailure
 
 HOSTILE = Path(__file__).parents[4] / "shared" / "design" / "hostile.jsonl"
@@ -180,3 +180,36 @@ def test_hostile_statements_change_nothing_and_never_run(
     engine.close()
     assert clinic.read_bytes() == content
     assert sorted(tmp_path.rglob("*")) == files
+
+
+MERGED_WRONGLY = """
+    WITH r AS NOT MATERIALIZED (
+      SELECT e.u, coalesce(g2.name, 'none') AS k, e.x FROM e JOIN g AS g1
+      ON e.r <= g1.name LEFT JOIN g AS g2 ON g1.land = g2.land WHERE e.l IN (1, 2)),
+    h AS MATERIALIZED (SELECT u FROM r GROUP BY u HAVING count(*) > 1)
+    SELECT h.u, k, sum(x) FROM r LEFT JOIN h ON r.u = h.u GROUP BY ALL ORDER BY ALL
+"""
+
+
+def test_a_subquery_that_is_read_twice_is_read_right() -> None:
+    """DuckDB 2.0.0 put all of these rows into one group (common_subplan)."""
+    with duckdb.connect(config=dict(PINNED)) as connection:
+        connection.execute("CREATE TABLE e (u INT, r VARCHAR, x INT, l INT)")
+        connection.execute("INSERT INTO e SELECT 1, 's', 5, 2 FROM range(7)")
+        connection.execute("INSERT INTO e VALUES (1, 'N', 0, 2), (2, 'n', 0, 2)")
+        connection.execute("INSERT INTO e SELECT 3, 'n', 5, NULL FROM range(7)")
+        connection.execute("CREATE TABLE g (name VARCHAR, land VARCHAR)")
+        connection.execute(
+            "INSERT INTO g VALUES ('s', NULL), ('N', 'A'), ('s', NULL), ('n', 'B'),"
+            " ('q', 'B'), ('s', 'B')"
+        )
+        found = connection.execute(MERGED_WRONGLY).fetchall()
+        connection.execute("PRAGMA disable_optimizer")
+        assert found == connection.execute(MERGED_WRONGLY).fetchall()
+    # each of unit 1's seven rows has partners n, q, s by land, and 's' twice without
+    assert [(k, x) for u, k, x in found if u == 1 and k != "N"] == [
+        ("n", 35),
+        ("none", 70),
+        ("q", 35),
+        ("s", 35),
+    ]
