@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 
 from dpquery.accounting.events import (
     Event,
+    ExponentialMechanism,
     GaussianNoise,
     LaplaceNoise,
+    PermuteAndFlip,
     Withholding,
 )
 from dpquery.accounting.loss import Definition, Loss
@@ -116,6 +118,12 @@ def loss_of_events(events: Iterable[Event], definition: Definition) -> Loss:
                 amount += ratio * ratio / 2
             case LaplaceNoise(), Definition.PURE:
                 amount += Fraction(event.sensitivity) / Fraction(event.scale)
+            case ExponentialMechanism(), Definition.ZCDP:
+                # (2 sensitivity / scale)^2 / 8: bounded range, Cesar-Rogers 2020
+                ratio = Fraction(event.sensitivity) / Fraction(event.scale)
+                amount += ratio * ratio / 2
+            case PermuteAndFlip(), Definition.PURE:
+                amount += 2 * Fraction(event.sensitivity) / Fraction(event.scale)
             case Withholding(), Definition.ZCDP:
                 delta += Fraction(event.delta)
             case _:

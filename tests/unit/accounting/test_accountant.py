@@ -19,7 +19,13 @@ from dpquery.accounting.accountant import (
     loss_of_events,
     rho_of,
 )
-from dpquery.accounting.events import GaussianNoise, LaplaceNoise, Withholding
+from dpquery.accounting.events import (
+    ExponentialMechanism,
+    GaussianNoise,
+    LaplaceNoise,
+    PermuteAndFlip,
+    Withholding,
+)
 from dpquery.accounting.loss import Definition, Loss
 
 if TYPE_CHECKING:
@@ -195,6 +201,92 @@ def test_noise_costs_what_its_parameters_say(
     assert laplace == Loss.up(Definition.PURE, Fraction(sum(ratios)))
 
 
+@given(st.lists(st.tuples(POSITIVE, POSITIVE), max_size=5))
+def test_choices_cost_what_their_parameters_say(
+    parameters: list[tuple[float, float]],
+) -> None:
+    exponential = loss_of_events(
+        [ExponentialMechanism(*each) for each in parameters], Definition.ZCDP
+    )
+    permuted = loss_of_events(
+        [PermuteAndFlip(*each) for each in parameters], Definition.PURE
+    )
+    spans = [2 * Fraction(moved) / Fraction(scale) for moved, scale in parameters]
+    bounded_range = Fraction(sum(span * span for span in spans), 8)
+    assert exponential == Loss.up(Definition.ZCDP, bounded_range)
+    assert permuted == Loss.up(Definition.PURE, Fraction(sum(spans)))
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=9), st.floats(0.1, 1e6))
+def test_one_choice_event_covers_the_groups_one_by_one(
+    moved: list[int], scale: float
+) -> None:
+    each = [ExponentialMechanism(distance, scale) for distance in moved]
+    squares = sum(distance * distance for distance in moved)
+    norm = math.isqrt(squares)
+    together = ExponentialMechanism(norm + (norm * norm < squares), scale)
+    assert loss_of_events(each, Definition.ZCDP).within(
+        loss_of_events([together], Definition.ZCDP)
+    )
+    alone = [PermuteAndFlip(distance, scale) for distance in moved]
+    assert loss_of_events(alone, Definition.PURE) == loss_of_events(
+        [PermuteAndFlip(sum(moved), scale)], Definition.PURE
+    )
+
+
+def divergence(p: list[float], q: list[float], order: float) -> float:
+    """Renyi's divergence of two laws, given as logarithms of their chances."""
+    terms = [order * a + (1 - order) * b for a, b in zip(p, q, strict=True)]
+    most = max(terms)
+    moment = math.fsum(math.exp(term - most) for term in terms)
+    return (most + math.log(moment)) / (order - 1)
+
+
+def exponential_law(penalties: list[int], scale: float) -> list[float]:
+    total = math.log(math.fsum(math.exp(-penalty / scale) for penalty in penalties))
+    return [-penalty / scale - total for penalty in penalties]
+
+
+def worst_divergence(penalties: list[int], scale: float, order: float) -> float:
+    """The most over all neighbours that move each penalty up or down by 1."""
+    law = exponential_law(penalties, scale)
+    worst = 0.0
+    for signs in range(2 ** len(penalties)):
+        moved = [
+            penalty + (1 if signs >> place & 1 else -1)
+            for place, penalty in enumerate(penalties)
+        ]
+        other = exponential_law(moved, scale)
+        worst = max(worst, divergence(law, other, order), divergence(other, law, order))
+    return worst
+
+
+@pytest.mark.parametrize("order", [1.01, 2.0, 8.0, 64.0])
+@pytest.mark.parametrize("scale", [0.4, 2.0, 9.0])
+@pytest.mark.parametrize("penalties", [[0, 0], [0, 1], [0, 3, 1, 1], [2, 0, 1, 0, 7]])
+def test_the_loss_of_a_choice_holds_on_small_cases(
+    penalties: list[int], scale: float, order: float
+) -> None:
+    claimed = loss_of_events([ExponentialMechanism(1, scale)], Definition.ZCDP)
+    assert worst_divergence(penalties, scale, order) <= order * claimed.value
+
+
+def test_the_loss_of_a_choice_is_not_overstated() -> None:
+    claimed = loss_of_events([ExponentialMechanism(1, 9.0)], Definition.ZCDP)
+    assert worst_divergence([0, 0], 9.0, 1.01) > 0.99 * claimed.value
+
+
+def test_permute_and_flip_loses_more_than_the_exponential_mechanism() -> None:
+    # why it is an event of its own: two candidates, order 2, both scores move by 1
+    claimed = loss_of_events([ExponentialMechanism(1, 1.0)], Definition.ZCDP)
+    flip = math.exp(-2)
+    before, after = [0.5, 0.5], [1 - flip / 2, flip / 2]
+    logs = [[math.log(chance) for chance in law] for law in (before, after)]
+    assert divergence(*logs, order=2) > 1.3 * 2 * claimed.value
+    pure = loss_of_events([PermuteAndFlip(1, 1.0)], Definition.PURE)
+    assert divergence(*logs, order=1e6) <= pure.value
+
+
 def test_withholding_costs_its_delta() -> None:
     events = [Withholding(1e-10), GaussianNoise(1.0, 10.0), Withholding(1e-10)]
     loss = loss_of_events(events, Definition.ZCDP)
@@ -208,6 +300,8 @@ def test_withholding_costs_its_delta() -> None:
         (GaussianNoise(1.0, 1.0), Definition.PURE),
         (LaplaceNoise(1.0, 1.0), Definition.ZCDP),
         (Withholding(1e-10), Definition.PURE),
+        (ExponentialMechanism(1, 1.0), Definition.PURE),
+        (PermuteAndFlip(1, 1.0), Definition.ZCDP),
         ("an event of tomorrow", Definition.ZCDP),
     ],
 )
