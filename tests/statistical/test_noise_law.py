@@ -18,7 +18,8 @@ from dpquery.noise.additive import measure
 from dpquery.noise.calibration import Additive, Law
 from dpquery.noise.intervals import Linear, Ratio, Reading, interval
 
-FALSE_ALARM = 1e-9
+from .alarms import FALSE_ALARM, chi_square_limit, outside, power, statistic
+
 DRAWS = 100_000
 REPEATS = 20_000
 PLENTY = {
@@ -55,84 +56,20 @@ def cells(law: Law, scale: float) -> list[tuple[int, int]]:
     return list(pairwise([min(chances), *edges]))
 
 
-def gamma_tail(a: float, x: float) -> float:
-    """Q(a, x): the chance that a Gamma(a) variable is above x."""
-    front = math.exp(a * math.log(x) - x - math.lgamma(a)) if x > 0 else 0.0
-    if x < a + 1:  # the series of P(a, x)
-        term = total = 1 / a
-        n = a
-        while term > total * 1e-16:
-            n += 1
-            term *= x / n
-            total += term
-        return 1 - front * total
-    # the continued fraction of Q(a, x), by Lentz
-    b = x + 1 - a
-    c, d = 1e300, 1 / b
-    fraction = d
-    for i in range(1, 10_000):
-        step = -i * (i - a)
-        b += 2
-        d = 1 / (step * d + b)
-        c = b + step / c
-        fraction *= c * d
-        if abs(c * d - 1) < 1e-15:
-            break
-    return front * fraction
-
-
-def chi_square_limit(degrees: int) -> float:
-    """The value that a chi-square variable exceeds with chance FALSE_ALARM."""
-    low, high = float(degrees), 20.0 * degrees + 200
-    for _ in range(100):
-        middle = (low + high) / 2
-        if gamma_tail(degrees / 2, middle / 2) > FALSE_ALARM:
-            low = middle
-        else:
-            high = middle
-    return high
-
-
-def power(law: Law, scale: float, wrong: float) -> float:
-    """The chance to see that the scale is *wrong*, by the normal approximation."""
-    right, other = pmf(law, scale), pmf(law, wrong)
-    pooled = [
-        (
-            math.fsum(right.get(z, 0.0) for z in range(*cell)),
-            math.fsum(other.get(z, 0.0) for z in range(*cell)),
-        )
-        for cell in cells(law, scale)
-    ]
-    degrees = len(pooled) - 1
-    distance = DRAWS * math.fsum((q - p) ** 2 / p for p, q in pooled)
-    spread = math.sqrt(2 * degrees + 4 * distance)
-    deviations = (degrees + distance - chi_square_limit(degrees)) / spread
-    return 0.5 * math.erfc(-deviations / math.sqrt(2))
-
-
-def test_the_chi_square_limit_is_right() -> None:
-    # two degrees: exp(-x / 2); one degree: erfc(sqrt(x / 2))
-    assert chi_square_limit(2) == pytest.approx(-2 * math.log(FALSE_ALARM), rel=1e-9)
-    one = chi_square_limit(1)
-    assert math.erfc(math.sqrt(one / 2)) == pytest.approx(FALSE_ALARM, rel=1e-6)
-    assert gamma_tail(50, 40) + (1 - gamma_tail(50, 40)) == 1
-    assert gamma_tail(2, 3) == pytest.approx(4 * math.exp(-3))
-    assert gamma_tail(3, 2) == pytest.approx(5 * math.exp(-2))
+def pooled(chances: dict[int, float], groups: list[tuple[int, int]]) -> list[float]:
+    return [math.fsum(chances.get(z, 0.0) for z in range(*cell)) for cell in groups]
 
 
 @pytest.mark.parametrize("law", Law)
 @pytest.mark.parametrize("scale", [0.7, 10.0])
 def test_draws_follow_the_exact_law(law: Law, scale: float) -> None:
-    assert power(law, scale, 0.95 * scale) > 0.99  # 5 % too little noise is seen
-    counts = Counter(draw(law, scale, DRAWS))
-    chances = pmf(law, scale)
     groups = cells(law, scale)
-    statistic = math.fsum(
-        (sum(counts[z] for z in range(*cell)) - expected) ** 2 / expected
-        for cell in groups
-        if (expected := DRAWS * math.fsum(chances[z] for z in range(*cell)))
-    )
-    assert statistic <= chi_square_limit(len(groups) - 1)
+    chances = pooled(pmf(law, scale), groups)
+    wrong = pooled(pmf(law, 0.95 * scale), groups)
+    assert power(chances, wrong, DRAWS) > 0.99  # 5 % too little noise is seen
+    counts = Counter(draw(law, scale, DRAWS))
+    seen = [sum(counts[z] for z in range(*cell)) for cell in groups]
+    assert statistic(seen, chances, DRAWS) <= chi_square_limit(len(groups) - 1)
 
 
 @pytest.mark.parametrize("law", Law)
@@ -145,29 +82,14 @@ def test_one_vector_has_independent_elements(law: Law) -> None:
     assert abs(correlation) < 6.2 / math.sqrt(20_000)
 
 
-def outside(low: float, high: float, chance: float) -> float:
-    """P[hits / REPEATS is outside of [low, high]] for binomial hits."""
-    logs = math.log(chance), math.log1p(-chance)
-    return math.fsum(
-        math.exp(
-            math.lgamma(REPEATS + 1)
-            - math.lgamma(hits + 1)
-            - math.lgamma(REPEATS - hits + 1)
-            + hits * logs[0]
-            + (REPEATS - hits) * logs[1]
-        )
-        for hits in range(REPEATS + 1)
-        if not low <= hits / REPEATS <= high
-    )
-
-
 BAND = (0.9403, 0.9592)  # theory.md 6.2, for a coverage of 95 % in 20,000
 
 
 def test_the_band_has_its_false_alarm() -> None:
-    assert outside(*BAND, 0.95) <= FALSE_ALARM
-    assert outside(*BAND, 0.935) > 0.99  # what it would see
-    assert outside(*BAND, 0.965) > 0.99
+    hits = [share * REPEATS for share in BAND]
+    assert outside(*hits, 0.95, REPEATS) <= FALSE_ALARM
+    assert outside(*hits, 0.935, REPEATS) > 0.99  # what it would see
+    assert outside(*hits, 0.965, REPEATS) > 0.99
 
 
 @pytest.mark.parametrize("law", Law)
