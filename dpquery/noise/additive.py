@@ -1,32 +1,24 @@
 """
 The one place that draws noise: OpenDP's discrete Gaussian and Laplace on integers.
 
-Claim: nothing is drawn unless OpenDP's own privacy map, recomputed from the very
-measurement about to run, is finite and within the loss that was handed out. The map
-is argued in OpenDP's proof documents for ``make_gaussian`` and ``make_laplace``; its
+Claim: nothing is drawn before ``confirmation`` agrees. The map that it judges by is
+argued in OpenDP's proof documents for ``make_gaussian`` and ``make_laplace``; its
 samplers are exact (Canonne-Kamath-Steinke 2020) and take coins from the operating
 system only.
 """
 
 from __future__ import annotations
 
-import math
 from functools import cache
-from operator import index
 from typing import TYPE_CHECKING, Any, assert_never
 
-from dpquery.accounting.loss import Loss
 from dpquery.noise.calibration import Additive, Law, float_up
+from dpquery.noise.confirmation import confirm, finite, saturated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LARGEST = 2**62
-"""Exact values are saturated to +-LARGEST: 1-Lipschitz, so sensitivity is kept."""
-
-
-class CalibrationError(RuntimeError):
-    """The noise would cost more than was handed out; nothing was drawn."""
+    from dpquery.accounting.loss import Loss
 
 
 def measure(noise: Additive, values: Sequence[int], handed_out: Loss) -> list[int]:
@@ -40,10 +32,10 @@ def measure(noise: Additive, values: Sequence[int], handed_out: Loss) -> list[in
         CalibrationError: When the noise costs more than *handed_out*; before any draw.
         TypeError: For a value that is no integer; before any draw.
     """
-    saturated = [max(-LARGEST, min(LARGEST, index(value))) for value in values]
+    exact = saturated(values)
     measurement = _measurement(noise)
-    _confirm(_mapped(noise, measurement), handed_out)
-    return list(measurement(saturated))
+    confirm(_mapped(noise, measurement), handed_out)
+    return list(measurement(exact))
 
 
 def spent(noise: Additive) -> Loss:
@@ -56,22 +48,10 @@ def spent(noise: Additive) -> Loss:
     return _mapped(noise, _measurement(noise))
 
 
-def _confirm(loss: Loss, handed_out: Loss) -> None:
-    """Refuse to go on when *loss* is not within *handed_out*."""
-    if loss.definition is not handed_out.definition or not loss.within(handed_out):
-        raise CalibrationError(
-            f"noise of {loss.value!r} ({loss.definition}) for a loss of "
-            f"{handed_out.value!r} ({handed_out.definition})"
-        )
-
-
 def _mapped(noise: Additive, measurement: Any) -> Loss:  # noqa: ANN401 -- OpenDP's
     """Return the loss by *measurement*'s own map at the noise's sensitivity."""
     # the map takes a float: from 2**53 on, the nearest may be below the sensitivity
-    amount = measurement.map(float_up(noise.sensitivity))
-    if not math.isfinite(amount):
-        raise CalibrationError(f"noise of scale {noise.scale!r} hides nothing")
-    return Loss.up(noise.definition, amount)
+    return finite(noise, measurement.map(float_up(noise.sensitivity)))
 
 
 def _measurement(noise: Additive) -> Any:  # noqa: ANN401 -- OpenDP's

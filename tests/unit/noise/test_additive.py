@@ -11,8 +11,9 @@ import pytest
 from dpquery.accounting.events import GaussianNoise, LaplaceNoise
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.noise import additive
-from dpquery.noise.additive import LARGEST, CalibrationError, measure, spent
+from dpquery.noise.additive import measure, spent
 from dpquery.noise.calibration import Additive, Law, calibrate, float_up
+from dpquery.noise.confirmation import LARGEST, CalibrationError
 
 DEFINITIONS = {Law.GAUSSIAN: Definition.ZCDP, Law.LAPLACE: Definition.PURE}
 PLENTY = {law: Loss(definition, 10**30) for law, definition in DEFINITIONS.items()}
@@ -187,9 +188,11 @@ def test_pricing_does_not_load_opendp_and_measuring_not_its_prelude() -> None:
     program = (
         "import sys, dpquery.noise.calibration, dpquery.noise.partition_selection\n"
         "import dpquery.noise.intervals, dpquery.noise.additive as additive\n"
+        "import dpquery.noise.ranks, dpquery.noise.choice as choice\n"
         "print('opendp' in sys.modules)\n"
-        "from dpquery.noise.calibration import Additive, Law\n"
+        "from dpquery.noise.calibration import Additive, Choice, Definition, Law\n"
         "additive.spent(Additive(Law.LAPLACE, 1, 1.0))\n"
+        "choice.choice_spent(Choice(Definition.PURE, 1, 1.0))\n"
         "print('opendp' in sys.modules, 'opendp.prelude' in sys.modules)\n"
     )
     done = subprocess.run(  # noqa: S603 -- our own program
