@@ -7,7 +7,7 @@ type. A :class:`Catalog` is the two joined and checked against each other.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -109,7 +109,7 @@ class CatalogTable:
     """One table that analysts may name."""
 
     name: str
-    columns: Mapping[str, CatalogColumn]
+    columns: Mapping[str, CatalogColumn] = field(hash=False)
     """In the engine's order; keys are the names as the engine spells them."""
     owner: Owner | None
     """``None`` for a public table."""
@@ -135,3 +135,5 @@ class Catalog:
     tables: Mapping[str, CatalogTable]
     unit: str
     """The policy's word for the privacy unit, e.g. ``patient``."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """Named SELECTs of the policy, by name; each may read those before it."""

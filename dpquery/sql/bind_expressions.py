@@ -122,14 +122,33 @@ class RowBinder:
                 return self._extract(node)
             case exp.Anonymous():
                 return self._anonymous(node)
+            case exp.Query() | exp.Exists() | exp.Window() | exp.AggFunc():
+                return self.special(node)
         kind = type(node)
         if kind in COMPARISONS:
+            found = self.compared(node, COMPARISONS[kind])
+            if found is not None:
+                return found
             return self._compare(node, COMPARISONS[kind], node.this, node.expression)
         if kind in NAMED_NODES:
             name, parts = NAMED_NODES[kind]
             present = [node.args[part] for part in parts if node.args.get(part)]
             return self._function(node, name, present, allowed=parts)
         return self.unknown(node)
+
+    def special(self, node: exp.Expr) -> Expression:
+        """Refuse what reads more than one row; where that has a meaning, override."""
+        return self.unknown(node)
+
+    def in_query(self, node: exp.In, query: exp.Query) -> Expression:
+        """Refuse ``x IN (SELECT …)``; where that has a meaning, override."""
+        _ = query
+        return self.unknown(node)
+
+    def compared(self, node: exp.Expr, name: str) -> Expression | None:
+        """Return a comparison with ANY or ALL, where that has a meaning."""
+        _ = node, name
+        return None
 
     def unknown(self, node: exp.Expr) -> NoReturn:
         """Refuse a node that the allow-list does not have, as helpfully as we can."""
@@ -273,6 +292,11 @@ class RowBinder:
         return Call("and", (low, high), SqlType.BOOLEAN)
 
     def _in(self, node: exp.In) -> Expression:
+        query = node.args.get("query")
+        if isinstance(query, exp.Query):
+            return self.in_query(
+                node, query.unnest() if isinstance(query, exp.Subquery) else query
+            )
         if node.args.get("query") or node.args.get("unnest") or node.args.get("field"):
             raise self.refusal(
                 node,
@@ -285,7 +309,7 @@ class RowBinder:
         if not items or not all(isinstance(item, Literal) for item in items):
             hint = "write the comparisons with OR"
             raise self.refusal(node, "IN takes a list of constants", "DPQ107", hint)
-        type_ = self._common(node, [needle, *items])
+        type_ = self.common(node, [needle, *items])
         parts = tuple(as_type(each, type_) for each in (needle, *items))
         return Call("in", parts, SqlType.BOOLEAN)
 
@@ -299,11 +323,11 @@ class RowBinder:
         sides = [self.bind(left), self.bind(right)]
         if sides[0].type in NUMERIC and sides[1].type in NUMERIC:
             return Call(name, tuple(sides), SqlType.BOOLEAN)
-        type_ = self._common(node, sides)
+        type_ = self.common(node, sides)
         arguments = tuple(as_type(each, type_) for each in sides)
         return Call(name, arguments, SqlType.BOOLEAN)
 
-    def _common(self, node: exp.Expr, parts: list[Expression]) -> SqlType:
+    def common(self, node: exp.Expr, parts: list[Expression]) -> SqlType:
         """Return one type for all parts, or refuse."""
         type_ = common_type(parts)
         if type_ is not None:
@@ -333,7 +357,7 @@ class RowBinder:
             pairs = [self._branch(node, each) for each in node.args["ifs"]]
             default = node.args.get("default")
         otherwise = self.bind(default) if default is not None else NULL
-        type_ = self._common(node, [*(then for _, then in pairs), otherwise])
+        type_ = self.common(node, [*(then for _, then in pairs), otherwise])
         branches = tuple((when, as_type(then, type_)) for when, then in pairs)
         return Case(branches, as_type(otherwise, type_), type_)
 
@@ -349,7 +373,7 @@ class RowBinder:
         """Bind a function whose arguments have one type, which it returns."""
         second = [node.expression] if node.expression else []
         parts = [self.bind(each) for each in (node.this, *second, *node.expressions)]
-        type_ = self._common(node, parts)
+        type_ = self.common(node, parts)
         arguments = tuple(as_type(each, type_) for each in parts)
         return Call(node.key, arguments, type_)
 

@@ -1,7 +1,8 @@
-"""Expressions over groups: aggregates, group keys, and arithmetic on both.
+"""The DP boundary: private rows in, released groups out, and SQL over what is released.
 
-Everything bound here is over released columns, so it is post-processing: free, and
-as safe as the released numbers themselves.
+The aggregates of the SELECT become columns ``a0``, ``a1``, … of a released table, the
+keys ``k0``, ``k1``, …; the rest of the SELECT is left as it is, and reads that table.
+It is post-processing: free, and as safe as the released numbers themselves.
 """
 
 from __future__ import annotations
@@ -10,175 +11,310 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from dpquery.plan.aggregates import Aggregate, Average, Count, CountUnits, Sum
-from dpquery.plan.expressions import (
-    NUMERIC,
-    Cast,
-    ColumnRef,
-    Expression,
-    Literal,
-)
-from dpquery.plan.program import GroupKey, Ordering
+from dpquery.plan.expressions import NUMERIC, ColumnRef
+from dpquery.plan.program import LEVEL, AggregateQuery, GroupKey, Wishes
 from dpquery.plan.rewrite.decompose_aggregates import released_type
-from dpquery.policy.catalog import SqlType, fold
-from dpquery.sql.bind_expressions import RowBinder
-from dpquery.sql.literals import count_literal
+from dpquery.plan.walk import free_columns
+from dpquery.policy.catalog import fold
+from dpquery.sql.bind_aggregates import AggregateBinder
+from dpquery.sql.bind_keys import Levels, levels_of
+from dpquery.sql.bind_rows import BlockBinder
+from dpquery.sql.bind_wishes import wishes_of
+from dpquery.sql.bound import AnswerQuery, Block
+from dpquery.sql.clauses import (
+    is_aggregate,
+    is_aggregation,
+    items,
+    output_name,
+    unique_names,
+)
+from dpquery.sql.lower_expressions import ENGINE_TYPES
+from dpquery.sql.lower_select import identifier
+from dpquery.sql.trees import ROW, mapped, released_column, released_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dpquery.sql.scope import Scope
+    from dpquery.plan.aggregates import Aggregate
+    from dpquery.sql.bind_query import QueryBinder
 
 
-class GroupBinder(RowBinder):
-    """Binds SELECT, HAVING and ORDER BY; collects the aggregates it meets."""
+class BoundaryBinder:
+    """Binds one SELECT whose aggregates are released."""
 
-    def __init__(
-        self, sql: str, scope: Scope, units: tuple[ColumnRef, ...], released: str
-    ) -> None:
-        super().__init__(sql, scope)
-        self._rows = RowBinder(sql, scope)
-        self._units = units
-        self._released = released
-        self._keys: tuple[GroupKey, ...] = ()
-        self._aliases: dict[str, Expression] = {}
-        self._aggregates: list[Aggregate] = []
+    def __init__(self, binder: QueryBinder, select: exp.Select, block: Block) -> None:
+        self._binder = binder
+        self._select = select
+        self._block = block
+        self._rows = BlockBinder(binder, block)
+        self._aggregates = AggregateBinder(binder, block)
+        self._keys: list[GroupKey] = []
+        self._released: list[Aggregate] = []
+        self._aliases: dict[str, exp.Expr] = {}
+        self._levels = Levels((), ((),))
+        self._table = ""
 
-    @property
-    def aggregates(self) -> tuple[Aggregate, ...]:
-        """The aggregates met so far, each one once; ``a0``, ``a1``, … in order."""
-        return tuple(self._aggregates)
+    def bind(self) -> AnswerQuery:
+        """
+        Return the SELECT over the released table.
 
-    def set_keys(self, keys: Sequence[GroupKey]) -> None:
-        """Say what GROUP BY has."""
-        self._keys = tuple(keys)
+        Raises:
+            QueryRefused: it would list rows, or a part of it is not on the allow-list.
+        """
+        self._check_correlation()
+        self._levels = self._bound_levels()
+        self._table = self._binder.release_name()
+        select = self._select
+        listed = items(select, self._block)
+        names = unique_names([output_name(item, self._block) for item in listed])
+        lifted = [self._lifted(item.unalias()) for item in listed]
+        self._aliases = {
+            fold(item.alias): made
+            for item, made in zip(listed, lifted, strict=True)
+            if isinstance(item, exp.Alias)
+        }
+        tree = exp.Select(
+            expressions=[
+                exp.Alias(this=made, alias=identifier(name))
+                for name, made in zip(names, lifted, strict=True)
+            ]
+        )
+        self._clauses(tree)
+        self._release()
+        tree.set("from_", exp.From(this=self._source()))
+        return AnswerQuery(
+            tree, tuple(names), levels=self._level_names(), table=self._table
+        )
 
-    def set_aliases(self, aliases: dict[str, Expression]) -> None:
-        """Say what SELECT's aliases mean, for HAVING and ORDER BY."""
-        self._aliases = aliases
+    # --- keys --------------------------------------------------------------------
 
-    def bind(self, node: exp.Expr) -> Expression:
-        """Return *node* over released columns."""
-        if isinstance(node, exp.Count | exp.Sum | exp.Avg):
+    def _check_correlation(self) -> None:
+        """Refuse an aggregate of many units that belongs to one outer row."""
+        if free_columns(self._block.relation):
+            msg = "this aggregate of many units would be computed again for each row"
+            hint = (
+                "tie it to the outer row by the unit, or by `inner column = outer\n"
+                "column`, one SELECT without GROUP BY"
+            )
+            raise self._block.refusal(self._select, msg, "DPQ115", hint)
+
+    def _bound_levels(self) -> Levels:
+        """Bind the keys of GROUP BY, or of SELECT DISTINCT, each once."""
+        select, block = self._select, self._block
+        if select.args.get("distinct") and not is_aggregation(select):
+            nodes = tuple(item.unalias() for item in items(select, block))
+            levels = Levels(nodes, (tuple(range(len(nodes))),))
+        else:
+            levels = levels_of(select, block)
+        positions = [self._key_position(node) for node in levels.nodes]
+        sets = tuple(
+            tuple(dict.fromkeys(positions[at] for at in each)) for each in levels.sets
+        )
+        return Levels(levels.nodes, sets)
+
+    def _key_position(self, node: exp.Expr) -> int:
+        bound = self._rows.bind(node)
+        for at, key in enumerate(self._keys):
+            if bound == key.expression:
+                return at
+        name = f"k{len(self._keys)}"
+        self._keys.append(GroupKey(name, bound, self._block.place(node)))
+        return len(self._keys) - 1
+
+    # --- what stands above -------------------------------------------------------
+
+    def _clauses(self, tree: exp.Select) -> None:
+        """Take over what chooses and orders the groups."""
+        select = self._select
+        having = select.args.get("having")
+        if having is not None:
+            tree.set("where", exp.Where(this=self._lifted(having.this)))
+        distinct = select.args.get("distinct")
+        if distinct is not None and is_aggregation(select):
+            tree.set("distinct", self._lifted(distinct))
+        for key in ("qualify", "order", "limit", "offset"):
+            if select.args.get(key) is not None:
+                tree.set(key, self._lifted(select.args[key]))
+        windows = select.args.get("windows") or []
+        if windows:
+            tree.set("windows", [self._lifted(each) for each in windows])
+
+    def _lifted(self, node: exp.Expr) -> exp.Expr:
+        """Return *node* over the columns of the released table."""
+        if is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup):
             return self._aggregate(node)
-        if self._keys and node.find(exp.AggFunc) is None:
-            found = self._key(node)
-            if found is not None:
-                return found
-        return super().bind(node)
+        match node:
+            case exp.Window():
+                return self._window(node)
+            case exp.Grouping() | exp.GroupingId():
+                return self._grouping(node)
+            case exp.Query():
+                return self._binder.answer_tree(node, self._block, self._lifted)
+            case exp.Literal() | exp.Boolean() | exp.Null() | exp.Identifier():
+                return node.copy()
+            case exp.Star():
+                msg = "* would list rows of individuals"
+                hint = "name the columns to group by, and COUNT(*) or another aggregate"
+                raise self._block.refusal(node, msg, "DPQ122", hint)
+            case _:
+                pass
+        found = self._key(node)
+        if found is not None:
+            return found
+        if isinstance(node, exp.Column):
+            return self._column(node)
+        return mapped(node, self._lifted)
 
-    def column(self, node: exp.Column) -> Expression:
-        """Bind an alias of SELECT, or refuse a column that is not grouped by."""
+    def _key(self, node: exp.Expr) -> exp.Expr | None:
+        """Return the released column of the group key that *node* is."""
+        if not self._keys or not isinstance(node, exp.Condition):
+            return None
+        if any(map(is_aggregate, node.walk())) or node.find(exp.Query, exp.Window):
+            return None
+        named = [each for each in node.find_all(exp.Column) if not each.table]
+        known = self._block.scope.has
+        if any(fold(n.name) in self._aliases and not known(n.name) for n in named):
+            return None
+        bound = self._rows.bind_quietly(node)
+        for key in self._keys:
+            if bound == key.expression:
+                return released_column(self._table, key.name)
+        return None
+
+    def _column(self, node: exp.Column) -> exp.Expr:
+        """Return what an alias of SELECT means, or refuse a column of rows."""
         if not node.table and fold(node.name) in self._aliases:
-            return self._aliases[fold(node.name)]
-        bound = super().column(node)
+            return exp.Paren(this=self._aliases[fold(node.name)].copy())
+        bound = self._rows.column(node)
+        name = bound.name if isinstance(bound, ColumnRef) else node.name
+        if not self._keys and not self._released:
+            hint = (
+                "ask for an aggregate, e.g. SELECT COUNT(*) …, or add GROUP BY; the\n"
+                "columns can be looked at with `dpquery tables`"
+            )
+            msg = "this would list rows of individuals"
+            raise self._block.refusal(node, msg, "DPQ122", hint)
         hint = f"GROUP BY {node.name}"
         if bound.type in NUMERIC:
             hint += f", or aggregate it: AVG({node.name})"
-        name = bound.name if isinstance(bound, ColumnRef) else node.name
-        message = f"{name} has many values in a group"
-        raise self.refusal(node, message, "DPQ124", hint)
+        msg = f"{name} has many values in a group"
+        raise self._block.refusal(node, msg, "DPQ124", hint)
 
-    def ordering(
-        self, order: exp.Order | None, outputs: list[Expression]
-    ) -> tuple[Ordering, ...]:
-        """Bind ORDER BY; positions and aliases stand for items of SELECT."""
-        if order is None:
-            return ()
-        found = []
-        for node in order.expressions:
-            if not isinstance(node, exp.Ordered) or node.args.get("with_fill"):
-                self.unknown(node)
-            descending = bool(node.args.get("desc"))
-            nulls_first = bool(node.args.get("nulls_first"))
-            found += [
-                Ordering(bound, descending, nulls_first)
-                for bound in self._ordered(node.this, outputs)
-            ]
-        return tuple(found)
+    def _window(self, node: exp.Window) -> exp.Expr:
+        """Return a window over groups; its function is computed above the boundary."""
 
-    def _ordered(self, node: exp.Expr, outputs: list[Expression]) -> list[Expression]:
-        if isinstance(node, exp.Var) and fold(node.name) == "all":
-            return outputs
-        if isinstance(node, exp.Literal) and not node.is_string:
-            position = count_literal(node.name)
-            if position is None or not 1 <= position <= len(outputs):
-                msg = f"ORDER BY {node.name[:20]} names no column of SELECT"
-                raise self.refusal(node, msg, "DPQ102", f"1 to {len(outputs)}")
-            return [outputs[position - 1]]
-        if isinstance(node, exp.Column) and not node.table:
-            alias = self._aliases.get(fold(node.name))
-            if alias is not None:
-                return [alias]
-        return [self.bind(node)]
+        def inner(part: exp.Expr) -> exp.Expr:
+            wrapped = isinstance(part, exp.IgnoreNulls | exp.RespectNulls | exp.Filter)
+            return mapped(part, inner if wrapped else self._lifted)
 
-    def _key(self, node: exp.Expr) -> Expression | None:
-        """Return the released column of the group key that *node* is."""
-        if isinstance(node, exp.Literal | exp.Boolean | exp.Null):
-            return None
-        named = (each for each in node.find_all(exp.Column) if not each.table)
-        if any(fold(each.name) in self._aliases for each in named):
-            return None
-        bound = self._rows.bind(node)
-        for key in self._keys:
-            if bound == key.expression:
-                return ColumnRef(self._released, key.name, bound.type)
-        return None
+        made = mapped(node, self._lifted_part)
+        if isinstance(node.this, exp.Expr) and not isinstance(
+            node.this, exp.Identifier
+        ):
+            made.set("this", inner(node.this))
+        return made
 
-    def _aggregate(self, node: exp.Count | exp.Sum | exp.Avg) -> ColumnRef:
-        """Bind an aggregate to its released column; equal ones share one."""
-        inner = node.this
-        if inner is not None and inner.find(exp.AggFunc) is not None:
-            raise self.refusal(
-                node,
-                "an aggregate of an aggregate needs a subquery",
-                "DPQ117",
-                "ask the inner query first, and compute with its answer",
+    def _lifted_part(self, node: exp.Expr) -> exp.Expr:
+        """Return a part of a window; its function is handled by itself."""
+        if isinstance(node.parent, exp.Window) and node.arg_key == "this":
+            return node.copy()
+        return self._lifted(node)
+
+    def _aggregate(self, node: exp.Expr) -> exp.Expr:
+        """Return the released columns of an aggregate; equal ones share one."""
+        bound = self._aggregates.bind(node)
+        made: list[exp.Expr] = []
+        for aggregate in bound.aggregates:
+            if aggregate not in self._released:
+                self._released.append(aggregate)
+            at = self._released.index(aggregate)
+            made.append(released_column(self._table, f"a{at}"))
+        return exp.Array(expressions=made) if bound.as_list else made[0]
+
+    # --- levels ------------------------------------------------------------------
+
+    def _grouping(self, node: exp.Expr) -> exp.Expr:
+        """Return which keys a group is not made by, as bits, the last key lowest."""
+        nodes = node.expressions or list(self._levels.nodes)
+        total: exp.Expr | None = None
+        for each in nodes:
+            bound = self._rows.bind(each)
+            at = next(
+                (i for i, k in enumerate(self._keys) if k.expression == bound), None
             )
-        aggregate = self._measured(node)
-        if aggregate not in self._aggregates:
-            self._aggregates.append(aggregate)
-        index = self._aggregates.index(aggregate)
-        return ColumnRef(self._released, f"a{index}", released_type(aggregate))
+            if at is None:
+                msg = "GROUPING takes keys of GROUP BY"
+                raise self._block.refusal(node, msg, "DPQ124")
+            bit: exp.Expr = exp.Literal.number("0")
+            if len(self._levels.sets) > 1:
+                bit = released_column(self._table, f"g{at}")
+            if total is None:
+                total = bit
+            else:
+                twice = exp.Mul(
+                    this=exp.Paren(this=total), expression=exp.Literal.number("2")
+                )
+                total = exp.Add(this=twice, expression=bit)
+        return exp.Paren(this=total if total is not None else exp.Literal.number("0"))
 
-    def _measured(self, node: exp.Count | exp.Sum | exp.Avg) -> Aggregate:
-        place, inner = self.place(node), node.this
-        if isinstance(inner, exp.Distinct):
-            return self._distinct(node, inner)
-        if isinstance(node, exp.Count):
-            if node.expressions:
-                raise self.refusal(node, "COUNT takes one argument", "DPQ105")
-            if inner is None or isinstance(inner, exp.Star):
-                return Count(None, place)
-            argument = self._rows.bind(inner)
-            if isinstance(argument, Literal) and not argument.null:
-                return Count(None, place)  # COUNT(1) counts rows
-            return Count(argument, place)
-        argument = self._number(node, self._rows.bind(inner))
-        kind = Sum if isinstance(node, exp.Sum) else Average
-        return kind(argument, place)
+    def _level_names(self) -> tuple[str, ...]:
+        count = len(self._levels.sets)
+        if count == 1:
+            return (self._table,)
+        return tuple(f"{self._table}_{at + 1}" for at in range(count))
 
-    def _number(self, node: exp.Expr, argument: Expression) -> Expression:
-        """Return the argument of SUM or AVG as a number; booleans are 0 and 1."""
-        if argument.type is SqlType.BOOLEAN:
-            return Cast(argument, SqlType.INTEGER)
-        if argument.type in NUMERIC:
-            return argument
-        name = type(node).__name__.upper()
-        hint = "convert it: TRY_CAST(… AS DOUBLE); what does not fit is left out"
-        raise self.refusal(
-            node, f"{name} takes numbers, not {argument.type}", "DPQ105", hint
+    def _release(self) -> None:
+        """Add one boundary for each level."""
+        wishes: Wishes = wishes_of(self._select, self._block)
+        for name, chosen in zip(self._level_names(), self._levels.sets, strict=True):
+            keys = tuple(self._keys[each] for each in chosen)
+            self._binder.boundaries.append(
+                AggregateQuery(
+                    name, self._block.relation, keys, tuple(self._released), wishes
+                )
+            )
+
+    def _source(self) -> exp.Expr:
+        """Return the released table, or those of all levels, one below the other."""
+        names = self._level_names()
+        if len(names) == 1:
+            return released_table(self._table, self._table)
+        sides = [
+            self._level(name, at, chosen)
+            for at, (name, chosen) in enumerate(
+                zip(names, self._levels.sets, strict=True)
+            )
+        ]
+        union: exp.Query = sides[0]
+        for side in sides[1:]:
+            union = exp.Union(this=union, expression=side, distinct=False)
+        alias = exp.TableAlias(this=identifier(self._table))
+        return exp.Subquery(this=union, alias=alias)
+
+    def _level(self, name: str, at: int, chosen: Sequence[int]) -> exp.Select:
+        """Return one level with all keys, NULL where it is not made by them."""
+        made: list[exp.Expr] = []
+        for index, key in enumerate(self._keys):
+            value: exp.Expr = released_column(name, key.name)
+            if index not in chosen:
+                type_ = ENGINE_TYPES[key.expression.type]
+                to = exp.DataType.build(type_, dialect="duckdb")
+                value = exp.Cast(this=exp.Null(), to=to)
+            flag = exp.Literal.number("0" if index in chosen else "1")
+            made.append(exp.Alias(this=value, alias=identifier(key.name)))
+            made.append(exp.Alias(this=flag, alias=identifier(f"g{index}")))
+        for index, aggregate in enumerate(self._released):
+            column = released_column(name, f"a{index}")
+            to = exp.DataType.build(
+                ENGINE_TYPES[released_type(aggregate)], dialect="duckdb"
+            )
+            cast = exp.Cast(this=column, to=to)
+            made.append(exp.Alias(this=cast, alias=identifier(f"a{index}")))
+        number = exp.Add(
+            this=exp.Literal.number(str(at * LEVEL)),
+            expression=released_column(name, ROW),
         )
-
-    def _distinct(self, node: exp.Expr, inner: exp.Distinct) -> Aggregate:
-        """Bind COUNT(DISTINCT unit), the one DISTINCT that is answered."""
-        parts = inner.expressions
-        counted = isinstance(node, exp.Count) and len(parts) == 1
-        if counted and self._rows.bind(parts[0]) in self._units:
-            return CountUnits(self.place(node))
-        raise self.refusal(
-            node,
-            "DISTINCT is answered for the privacy unit only, as yet",
-            "DPQ121",
-            "COUNT(DISTINCT unit column), or GROUP BY the column and count groups",
+        made.append(exp.Alias(this=number, alias=identifier(ROW)))
+        return exp.Select(
+            expressions=made, from_=exp.From(this=released_table(name, name))
         )

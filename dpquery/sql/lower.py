@@ -28,19 +28,21 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot import exp
 
 from dpquery.plan.aggregates import (
+    AdditiveMoment,
     GridValue,
-    Moment,
     Present,
+    Product,
     Rows,
+    Square,
     Total,
     Units,
     expression_of,
 )
-from dpquery.plan.expressions import conjuncts
-from dpquery.plan.program import TableKeys
-from dpquery.plan.relations import Filter, Join, Relation, Scan
-from dpquery.plan.walk import scans
-from dpquery.policy.catalog import ROW_ID
+from dpquery.plan.expressions import Call, ColumnRef
+from dpquery.plan.program import PublicKeys
+from dpquery.plan.relations import Released, Scan
+from dpquery.plan.walk import relations, subqueries
+from dpquery.policy.catalog import ROW_ID, SqlType
 from dpquery.sql.functions import binary, call, cast, number, text
 from dpquery.sql.lower_bounding import (
     CLIPPING_FUNCTIONS,
@@ -57,18 +59,21 @@ from dpquery.sql.lower_domain import domain, domain_expressions, in_domain
 from dpquery.sql.lower_expressions import (
     balanced,
     column,
+    functions_below,
     functions_of,
     lower,
     lower_key,
 )
-from dpquery.sql.lower_select import add_join, plain, select, table
+from dpquery.sql.lower_relations import source
+from dpquery.sql.lower_select import add_join, identifier, plain, select, table
 from dpquery.sql.lower_values import VALUE_FUNCTIONS, on_grid, raw, values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from dpquery.plan.expressions import Expression
     from dpquery.plan.program import ReleaseStep
+    from dpquery.plan.relations import Relation
 
 SATURATION = 1 << 62
 """Sums are brought within this; 1-Lipschitz, so sensitivities stay as they are."""
@@ -83,48 +88,58 @@ class EngineSQL:
     text: str
     tables: frozenset[str]
     functions: frozenset[str]
+    inputs: tuple[str, ...] = ()
+    """Inputs of the program whose columns are the statement's parameters."""
 
 
-def lower_release(step: ReleaseStep, schema: str = "main") -> EngineSQL:
+def lower_release(step: ReleaseStep) -> EngineSQL:
     """Return the statement whose rows are (keys…, moments in sub-steps…)."""
-    return _engine_sql(step, _Builder(step, schema).answer())
+    return engine_sql(step, _Builder(step).answer())
 
 
-def lower_parts(step: ReleaseStep, schema: str = "main") -> EngineSQL:
+def lower_parts(step: ReleaseStep) -> EngineSQL:
     """
     Return the statement for the exact moments per (unit, key), before any clip.
 
     This is the table that the neighbour tests compare: it must be unit-local.
     """
-    return _engine_sql(step, _Builder(step, schema).parts())
+    return engine_sql(step, _Builder(step).parts())
 
 
-def _engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
-    relation = step.source.relation
-    tables = {scan.table.name for scan in scans(relation)}
-    expressions = [*_conditions(relation), *(key.expression for key in step.keys)]
+def engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
+    """Return *query* as text, with what the release may read and call."""
+    below = [step.source.relation, *_listed_from(step)]
+    tables: set[str] = set()
+    inputs: dict[str, None] = {}
+    functions: set[str] = set()
+    for relation in below:
+        functions |= functions_below(relation)
+        for each in relations(relation):
+            if isinstance(each, Scan):
+                tables.add(each.table.name)
+            elif isinstance(each, Released):
+                inputs[each.source] = None
+    expressions = [step.source.unit, *(key.expression for key in step.keys)]
     expressions += [expression_of(value) for value in values(step)]
     if step.domain is not None:
-        listed = [s for s in step.domain.sources if isinstance(s, TableKeys)]
-        tables |= {source.scan.table.name for source in listed}
         expressions += domain_expressions(step.domain)
-    functions = functions_of(expressions) | VALUE_FUNCTIONS | CLIPPING_FUNCTIONS
+    functions |= functions_of(expressions) | VALUE_FUNCTIONS | CLIPPING_FUNCTIONS
+    for part in expressions:
+        for subquery in subqueries(part):
+            read = list(relations(subquery.relation))
+            tables |= {each.table.name for each in read if isinstance(each, Scan)}
+            inputs |= {e.source: None for e in read if isinstance(e, Released)}
     # never pretty: sqlglot's pretty printer writes line breaks into some literals, and
     # constants that differ here must differ there
     text_ = query.sql("duckdb", comments=False, copy=False)
-    return EngineSQL(text_, frozenset(tables), functions)
+    return EngineSQL(text_, frozenset(tables), frozenset(functions), tuple(inputs))
 
 
-def _conditions(relation: Relation) -> Iterator[Expression]:
-    """Yield every condition in *relation*, those of LEFT joins too."""
-    match relation:
-        case Filter(child=child, predicate=predicate):
-            yield from _conditions(child)
-            yield predicate
-        case Join(left=left, right=right, condition=condition):
-            yield from _conditions(left)
-            yield from _conditions(right)
-            yield condition
+def _listed_from(step: ReleaseStep) -> list[Relation]:
+    """Return the public relations that list groups."""
+    if step.domain is None:
+        return []
+    return [s.relation for s in step.domain.sources if isinstance(s, PublicKeys)]
 
 
 _Table: TypeAlias = tuple[str, exp.Select, bool | None]
@@ -135,9 +150,8 @@ all uses or read again for each; ``None`` leaves that to the engine."""
 class _Builder:
     """Builds the chain of one release."""
 
-    def __init__(self, step: ReleaseStep, schema: str) -> None:
+    def __init__(self, step: ReleaseStep) -> None:
         self._step = step
-        self._schema = schema
         self._keys = [key.name for key in step.keys]
         self._moments = [f"m{index}" for index in range(len(step.moments))]
         self._values = values(step)
@@ -153,7 +167,7 @@ class _Builder:
         query = select([*keys, *moments], "domain")
         add_join(query, table("totals"), self._same_keys("domain", "totals"), "LEFT")
         if step.bounding.single_group:
-            tables.append(("domain", domain(step, self._schema), None))
+            tables.append(("domain", domain(step), None))
         return self._with(query, tables)
 
     def _same_keys(self, one: str, other: str) -> exp.Expression:
@@ -218,7 +232,7 @@ class _Builder:
         known = select([(name, column("found", name)) for name in names], "found")
         add_join(known, table("domain"), self._same_keys("found", "domain"))
         return [
-            ("domain", domain(step, self._schema), None),
+            ("domain", domain(step), None),
             ("found", found, None),
             ("parts", known, reused),
         ]
@@ -230,28 +244,11 @@ class _Builder:
             *((key.name, lower_key(key.expression)) for key in step.keys),
             *((f"x{i}", raw(value)) for i, value in enumerate(self._values)),
         ]
-        first, joins, filters = _flattened(step.source.relation)
-        query = select(columns, self._scan(first))
-        for join in joins:
-            scan = join.right
-            if not isinstance(scan, Scan):
-                msg = "joins are flattened, so what is joined is a scan"
-                raise TypeError(msg)
-            add_join(query, self._scan(scan), lower(join.condition), join.kind)
-        known = exp.Not(
-            this=exp.Is(this=lower(step.source.unit), expression=exp.Null())
-        )
-        wanted = balanced(exp.And, [*map(lower, filters), known])
-        return query.where(wanted, copy=False)
-
-    def _scan(self, scan: Scan) -> exp.Table:
-        table = exp.Table(
-            this=exp.to_identifier(scan.table.name, quoted=True),
-            db=exp.to_identifier(self._schema, quoted=True),
-        )
-        alias = exp.to_identifier(scan.name, quoted=True)
-        table.set("alias", exp.TableAlias(this=alias))
-        return table
+        found = source(step.source.relation)
+        known = Call("is_null", (step.source.unit,), SqlType.BOOLEAN)
+        found.filters.append(Call("not", (known,), SqlType.BOOLEAN))
+        items = [exp.Alias(this=made, alias=identifier(name)) for name, made in columns]
+        return found.select(items)
 
     def _rows(self) -> exp.Select:
         columns = [
@@ -264,7 +261,7 @@ class _Builder:
         ]
         query = select(columns, "source")
         if self._step.bounding.single_group:  # or a row could choose its unit's group
-            for condition in in_domain(self._step, self._schema):
+            for condition in in_domain(self._step):
                 query = query.where(condition, copy=False)
         return query
 
@@ -289,19 +286,48 @@ class _Builder:
         moments = [bounded.moment for bounded in self._step.moments]
         return [(f"m{i}", self._moment(moment)) for i, moment in enumerate(moments)]
 
-    def _moment(self, moment: Moment) -> exp.Expression:
+    def _moment(self, moment: AdditiveMoment) -> exp.Expression:
         match moment:
-            case Units():
+            case Units(where=None):
                 return number(1)
-            case Rows():
+            case Units(where=where) if where is not None:
+                return call("max", self._flag(where))
+            case Rows(where=None):
                 return exp.Count(this=exp.Star())
-            case Present(value=value):
-                return call("count", self._value(value))
-            case Total(value=value):
-                return _or_zero(call("sum", self._value(value)))
+            case Rows(where=where) if where is not None:
+                return call("sum", self._flag(where))
+            case Present(value=value, beside=beside):
+                return call("count", self._beside(value, beside))
+            case Total(value=value, beside=beside):
+                return _or_zero(call("sum", self._beside(value, beside)))
+            case Square(value=value, beside=beside, centre=centre):
+                kept = cast(self._beside(value, beside), "BIGINT")
+                square = exp.Mul(this=kept, expression=kept.copy())
+                return _or_zero(call("sum", binary(exp.Sub, square, number(centre))))
+            case Product(left=left, right=right):
+                sides = [cast(self._value(each), "BIGINT") for each in (left, right)]
+                product = exp.Mul(this=sides[0], expression=sides[1])
+                return _or_zero(call("sum", product))
+            case _:
+                msg = f"no sum is {moment!r}"
+                raise ValueError(msg)
 
     def _value(self, value: GridValue | Expression) -> exp.Column:
         return plain(f"x{self._values.index(value)}")
+
+    def _flag(self, where: Expression) -> exp.Expression:
+        """Return 1 where a condition is true, and 0 elsewhere."""
+        true = exp.If(this=self._value(where), true=number(1))
+        return exp.Case(ifs=[true], default=number(0))
+
+    def _beside(
+        self, value: GridValue | Expression, beside: GridValue | None
+    ) -> exp.Expression:
+        """Return a value on the rows that have the other one too."""
+        if beside is None:
+            return self._value(value)
+        known = exp.Not(this=exp.Is(this=self._value(beside), expression=exp.Null()))
+        return exp.Case(ifs=[exp.If(this=known, true=self._value(value))])
 
     # --- the clip and the sums ---------------------------------------------------
 
@@ -358,7 +384,9 @@ class _Builder:
         """Return k parts of each unit: a function of the unit's own rows only."""
         names = ["u", *self._keys, *self._moments]
         # a row number is a position: it can change when another row goes
-        own = [] if self._step.source.unit.name == ROW_ID else ["u"]
+        unit = self._step.source.unit
+        by_row = isinstance(unit, ColumnRef) and unit.name == ROW_ID
+        own = [] if by_row else ["u"]
         parts = [cast(plain(name), "VARCHAR") for name in (*own, *self._keys)]
         salted = call("md5", call("concat_ws", text("|"), text(SALT), *parts))
         order = [salted, *map(plain, self._keys)]
@@ -392,31 +420,17 @@ class _Builder:
         its own must not even be tried: the threshold allows for no more than the cap
         (theory.md 2.5).
         """
-        kinds = [isinstance(b.moment, Units) for b in self._step.moments]
-        weight = call("sum", plain(f"m{kinds.index(True)}"))
+        weight = call("sum", plain(f"m{units_index(self._step)}"))
         return binary(exp.GT, weight, number(0))
 
     def _saturated(self, index: int) -> exp.Expression:
         return within(_or_zero(column("totals", f"m{index}")), SATURATION)
 
 
+def units_index(step: ReleaseStep) -> int:
+    """Return which moment counts the units that have a row."""
+    return next(i for i, b in enumerate(step.moments) if b.moment == Units())
+
+
 def _or_zero(value: exp.Expression) -> exp.Expression:
     return call("coalesce", value, number(0))
-
-
-def _flattened(relation: Relation) -> tuple[Scan, list[Join], list[Expression]]:
-    """
-    Return the first scan, the joins in order, and the filters.
-
-    A filter below a join may move above it: it reads the left side only, and every
-    join here is INNER or keeps its left side.
-    """
-    match relation:
-        case Scan():
-            return relation, [], []
-        case Filter(child=child, predicate=predicate):
-            first, joins, filters = _flattened(child)
-            return first, joins, [*filters, *conjuncts(predicate)]
-        case Join(left=left):
-            first, joins, filters = _flattened(left)
-            return first, [*joins, relation], filters

@@ -11,25 +11,27 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from dpquery.plan.aggregates import Total, Units
+from dpquery.plan.aggregates import Present, Rows, Total, Units
 from dpquery.plan.analysis.sensitivity import (
     CLIP_ROOM,
     CLIP_SLACK,
     ROOMY,
     SUB_STEPS,
+    row_reach,
 )
 from dpquery.plan.program import BoundedMoment, Bounding, BoundingMode
 from dpquery.sql.functions import call, cast, number, text
 from dpquery.sql.lower_select import plain
 
 if TYPE_CHECKING:
-    from dpquery.plan.aggregates import Moment
+    from dpquery.plan.aggregates import AdditiveMoment
     from dpquery.plan.program import ReleaseStep
 
 CLIPPING_FUNCTIONS = frozenset(
     {
         "sum",
         "min",
+        "max",
         "count",
         "count_star",
         "abs",
@@ -77,8 +79,14 @@ def within(value: exp.Expression, most: int) -> exp.Expression:
 
 def within_reach(step: ReleaseStep, index: int) -> exp.Expression:
     """Return moment *index* of one part, kept within its reach."""
-    if isinstance(step.moments[index].moment, Units):
+    moment = step.moments[index].moment
+    if isinstance(moment, Units):
         return plain(f"m{index}")
+    limits = group_bounds(moment)
+    if limits is not None:
+        low, high = (number(each) for each in limits)
+        above = call("greatest", plain(f"m{index}"), low)
+        return cast(call("least", above, high), "BIGINT")
     return within(plain(f"m{index}"), reach(step.moments[index]))
 
 
@@ -90,15 +98,27 @@ def few_rows(step: ReleaseStep) -> int | None:
     all of its factors are 1. ``None`` where that is no help: with unit indicators,
     whose weight follows the number of groups, and with limits of less than a row.
     """
-    if any(isinstance(bounded.moment, Units) for bounded in step.moments):
+    if not step.moments or any(map(_weighs, step.moments)):
         return None
-    few = min(b.limit // (b.steps * _row_reach(b.moment)) for b in step.moments)
+    few = min(b.limit // (b.steps * row_reach(b.moment)) for b in step.moments)
     return few or None
 
 
-def _row_reach(moment: Moment) -> int:
-    """Return the largest absolute value that one row adds to a moment."""
-    return moment.value.reach if isinstance(moment, Total) else 1
+def _weighs(bounded: BoundedMoment) -> bool:
+    """Return whether what a unit adds is more than the sum of what its rows add."""
+    moment = bounded.moment
+    return isinstance(moment, Units) or group_bounds(moment) is not None
+
+
+def group_bounds(moment: AdditiveMoment) -> tuple[int, int] | None:
+    """Return the query's own bounds of what a unit adds to a group."""
+    match moment:
+        case Total(group_bounds=bounds):
+            return bounds
+        case Rows(most=most) | Present(most=most) if most is not None:
+            return 0, most
+        case _:
+            return None
 
 
 def in_sub_steps(step: ReleaseStep, index: int) -> exp.Expression:
@@ -150,25 +170,46 @@ def factors(step: ReleaseStep) -> list[tuple[str, exp.Expression]]:
 def _factor(step: ReleaseStep, bundle: list[int]) -> exp.Expression:
     within: list[exp.Expression] = []
     ratios: list[exp.Expression] = [_double("1")]
-    for index in bundle:
-        bounded = step.moments[index]
+    for indexes in _vectors(step, bundle):
+        bounded = step.moments[indexes[0]]
         limit = bounded.limit // bounded.steps
-        squared = scaled_by_unit(step.bounding) and step.bounding.norm != 1
+        squared = step.bounding.norm != 1 and (
+            scaled_by_unit(step.bounding) or len(indexes) > 1
+        )
         if squared:
             limit = bounded.limit**2 // bounded.steps**2
-        within.append(exp.LTE(this=_size(step, index), expression=_huge(limit)))
-        norm: exp.Expression = cast(_size(step, index), "DOUBLE")
+        size = _size(step, indexes, squared=squared)
+        within.append(exp.LTE(this=size, expression=_huge(limit)))
+        norm: exp.Expression = cast(size.copy(), "DOUBLE")
         norm = call("sqrt", norm) if squared else norm
         ratios.append(exp.Div(this=_double(target(bounded)), expression=norm))
     unscaled = exp.If(this=exp.and_(*within, copy=False), true=_double("1"))
     return exp.Case(ifs=[unscaled], default=call("least", *ratios))
 
 
-def _size(step: ReleaseStep, index: int) -> exp.Expression:
-    """Return a moment's size: of the unit in all its groups, or in this one."""
-    if scaled_by_unit(step.bounding):
-        return plain(f"s{index}")
-    return call("abs", within_reach(step, index))
+def _vectors(step: ReleaseStep, bundle: list[int]) -> list[list[int]]:
+    """Return the moments of a bundle, those of one vector together."""
+    found: dict[int, list[int]] = {}
+    for index in bundle:
+        found.setdefault(step.moments[index].vector, []).append(index)
+    return list(found.values())
+
+
+def _size(step: ReleaseStep, indexes: list[int], *, squared: bool) -> exp.Expression:
+    """Return a vector's size: of the unit in all its groups, or in this one."""
+    sizes: list[exp.Expression] = []
+    for index in indexes:
+        if scaled_by_unit(step.bounding):
+            sizes.append(plain(f"s{index}"))
+            continue
+        value = within_reach(step, index)
+        wide = cast(value, "HUGEINT")
+        square = exp.Mul(this=wide, expression=wide.copy())
+        sizes.append(square if squared else call("abs", value))
+    total = sizes[0]
+    for size in sizes[1:]:
+        total = exp.Add(this=total, expression=size)
+    return exp.Paren(this=total) if len(sizes) > 1 else total
 
 
 def _double(value: str) -> exp.Cast:
@@ -183,7 +224,10 @@ def clipped_moment(step: ReleaseStep, index: int) -> exp.Expression:
     """Return moment *index* of one unit in one group, clipped, in sub-steps."""
     bounded = step.moments[index]
     if isinstance(bounded.moment, Units):
-        return _unit_weight(step.bounding)
+        weight = _unit_weight(step.bounding)
+        if bounded.moment.where is None:
+            return weight
+        return exp.Mul(this=plain(f"m{index}"), expression=exp.Paren(this=weight))
     bundle = next(b for b, has in enumerate(bundles(step)) if index in has)
     value = cast(within_reach(step, index), "DOUBLE")
     product = exp.Mul(this=value, expression=plain(f"f{bundle}"))

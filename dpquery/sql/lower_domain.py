@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from dpquery.plan.expressions import TEMPORAL
-from dpquery.plan.program import KeyDomain, KeySource, ListedKeys, TableKeys
-from dpquery.plan.walk import scans
+from dpquery.plan.program import KeyDomain, KeySource, ListedKeys, PublicKeys
+from dpquery.plan.walk import names
 from dpquery.sql.functions import cast, text
 from dpquery.sql.lower_expressions import (
     ENGINE_TYPES,
@@ -17,6 +17,8 @@ from dpquery.sql.lower_expressions import (
     lower,
     lower_key,
 )
+from dpquery.sql.lower_relations import source
+from dpquery.sql.lower_select import identifier, plain
 
 if TYPE_CHECKING:
     from dpquery.plan.expressions import Constant, Expression
@@ -29,12 +31,12 @@ def domain_expressions(of: KeyDomain) -> list[Expression]:
     return [
         expression
         for source in of.sources
-        if isinstance(source, TableKeys)
+        if isinstance(source, PublicKeys)
         for expression in source.expressions
     ]
 
 
-def in_domain(step: ReleaseStep, schema: str) -> list[exp.Expression]:
+def in_domain(step: ReleaseStep) -> list[exp.Expression]:
     """
     Return conditions that leave out rows outside the domain.
 
@@ -43,19 +45,19 @@ def in_domain(step: ReleaseStep, schema: str) -> list[exp.Expression]:
     """
     if step.domain is None:
         return []
-    joined = {scan.name for scan in scans(step.source.relation)}
+    joined = names(step.source.relation)
     conditions = []
-    for source in step.domain.sources:
-        names = [exp.column(f"k{index}", quoted=True) for index in source.keys]
-        if isinstance(source, ListedKeys):
-            conditions.append(_listed(names[0], source, step))
-        elif source.optional:
+    for each in step.domain.sources:
+        columns = [plain(f"k{index}") for index in each.keys]
+        if isinstance(each, ListedKeys):
+            conditions.append(_listed(columns[0], each, step))
+        elif each.optional:
             continue  # with a partner or without, every row is in the domain
-        elif source.scan.name in joined:
-            conditions += [_known(name) for name in names]
+        elif names(each.relation) <= joined:
+            conditions += [_known(name) for name in columns]
         else:
-            keys = table_keys(source, schema).subquery(copy=False)
-            conditions.append(exp.In(this=names[0], query=keys))
+            keys = table_keys(each).subquery(copy=False)
+            conditions.append(exp.In(this=columns[0], query=keys))
     return conditions
 
 
@@ -63,9 +65,9 @@ def _known(value: exp.Expression) -> exp.Expression:
     return exp.Not(this=exp.Is(this=value, expression=exp.Null()))
 
 
-def _listed(name: exp.Column, source: ListedKeys, step: ReleaseStep) -> exp.Expression:
-    type_ = step.keys[source.keys[0]].expression.type
-    values = [row[0] for row in source.rows]
+def _listed(name: exp.Column, keys: ListedKeys, step: ReleaseStep) -> exp.Expression:
+    type_ = step.keys[keys.keys[0]].expression.type
+    values = [row[0] for row in keys.rows]
     known = [constant(value, type_) for value in values if value is not None]
     tests: list[exp.Expression] = []
     if known:
@@ -75,61 +77,54 @@ def _listed(name: exp.Column, source: ListedKeys, step: ReleaseStep) -> exp.Expr
     return exp.Paren(this=exp.or_(*tests, copy=False))
 
 
-def table_keys(source: TableKeys, schema: str) -> exp.Select:
+def table_keys(keys: PublicKeys) -> exp.Select:
     """
-    Return the distinct keys that a public table has.
+    Return the distinct keys that public tables have.
 
     NULL is not among them, unless the query LEFT JOINs the table: then one more row,
     of NULLs, stands for what has no partner.
     """
-    table = exp.Table(
-        this=exp.to_identifier(source.scan.table.name, quoted=True),
-        db=exp.to_identifier(schema, quoted=True),
-        alias=exp.TableAlias(this=exp.to_identifier(source.scan.name, quoted=True)),
-    )
+    found = source(keys.relation)
     items = [
-        exp.alias_(lower_key(expression), f"k{index}", quoted=True)
-        for index, expression in zip(source.keys, source.expressions, strict=True)
+        exp.Alias(this=lower_key(expression), alias=identifier(f"k{index}"))
+        for index, expression in zip(keys.keys, keys.expressions, strict=True)
     ]
-    query = exp.Select().select(*items, copy=False)
-    if source.optional:
+    if keys.optional:
         both = exp.Values(
             expressions=[
                 exp.Tuple(expressions=[exp.Boolean(this=each)])
                 for each in (True, False)
             ],
             alias=exp.TableAlias(
-                this=exp.to_identifier("has", quoted=True),
-                columns=[exp.to_identifier("partner", quoted=True)],
+                this=identifier("has"), columns=[identifier("partner")]
             ),
         )
-        query = query.from_(both, copy=False)
-        partner = column("has", "partner")
-        query = query.join(table, on=partner, join_type="left", copy=False)
+        partner = exp.Join(this=found.first, side="LEFT", on=column("has", "partner"))
+        query = exp.Select(expressions=items).from_(both, copy=False)
+        query.set("joins", [partner, *found.joins])
         return query.distinct(copy=False)
-    query = query.from_(table, copy=False)
-    for expression in source.expressions:
+    query = found.select(items)
+    for expression in keys.expressions:
         query = query.where(_known(lower(expression)), copy=False)
     return query.distinct(copy=False)
 
 
-def domain(step: ReleaseStep, schema: str) -> exp.Select:
+def domain(step: ReleaseStep) -> exp.Select:
     """Return all groups: the cross product of the domain's sources."""
     if step.domain is None:
         msg = "a release with unknown keys has no domain"
         raise ValueError(msg)
     parts = [
-        _source(source, f"d{at}", step, schema)
-        for at, source in enumerate(step.domain.sources)
+        _source(each, f"d{at}", step) for at, each in enumerate(step.domain.sources)
     ]
     where = {
         index: f"d{at}" for at, s in enumerate(step.domain.sources) for index in s.keys
     }
     items = [
-        exp.alias_(column(where[index], key.name), key.name, quoted=True)
+        exp.Alias(this=column(where[index], key.name), alias=identifier(key.name))
         for index, key in enumerate(step.keys)
     ]
-    query = exp.Select().select(*items, copy=False).from_(parts[0], copy=False)
+    query = exp.Select(expressions=items).from_(parts[0], copy=False)
     for part in parts[1:]:
         query = query.join(part, join_type="cross", copy=False)
     # each group once, whatever two spellings of one value the sources list: a row of
@@ -137,30 +132,27 @@ def domain(step: ReleaseStep, schema: str) -> exp.Select:
     return query.distinct(copy=False)
 
 
-def _source(
-    source: KeySource, alias: str, step: ReleaseStep, schema: str
-) -> exp.Expression:
-    names = [f"k{index}" for index in source.keys]
-    if isinstance(source, TableKeys):
-        return _aliased(exp.Subquery(this=table_keys(source, schema)), alias, names)
-    types = [step.keys[index].expression.type for index in source.keys]
+def _source(keys: KeySource, alias: str, step: ReleaseStep) -> exp.Expression:
+    called = [f"k{index}" for index in keys.keys]
+    if isinstance(keys, PublicKeys):
+        return _aliased(exp.Subquery(this=table_keys(keys)), alias, called)
+    types = [step.keys[index].expression.type for index in keys.keys]
     rows = [
         exp.Tuple(expressions=[_cell(v, t) for v, t in zip(row, types, strict=True)])
-        for row in source.rows
+        for row in keys.rows
     ]
-    listed = _aliased(exp.Values(expressions=rows), alias, names)
+    listed = _aliased(exp.Values(expressions=rows), alias, called)
     if not TEMPORAL.intersection(types):
         return listed
     # one CAST for all dates, not one for each: that would be half of the statement
     items = [
         exp.Alias(
-            this=cast(column(alias, name), ENGINE_TYPES[type_]),
-            alias=exp.to_identifier(name, quoted=True),
+            this=cast(column(alias, name), ENGINE_TYPES[type_]), alias=identifier(name)
         )
-        for name, type_ in zip(names, types, strict=True)
+        for name, type_ in zip(called, types, strict=True)
     ]
     query = exp.Select(expressions=items).from_(listed, copy=False)
-    return _aliased(exp.Subquery(this=query), alias, names)
+    return _aliased(exp.Subquery(this=query), alias, called)
 
 
 def _cell(value: Constant, type_: SqlType) -> exp.Expression:
@@ -170,8 +162,7 @@ def _cell(value: Constant, type_: SqlType) -> exp.Expression:
     return exp.Null() if value is None else text(str(value))
 
 
-def _aliased(source: exp.Expression, alias: str, names: list[str]) -> exp.Expression:
-    columns = [exp.to_identifier(name, quoted=True) for name in names]
-    name = exp.to_identifier(alias, quoted=True)
-    source.set("alias", exp.TableAlias(this=name, columns=columns))
-    return source
+def _aliased(made: exp.Expression, alias: str, called: list[str]) -> exp.Expression:
+    columns = [identifier(name) for name in called]
+    made.set("alias", exp.TableAlias(this=identifier(alias), columns=columns))
+    return made

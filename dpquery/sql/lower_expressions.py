@@ -11,16 +11,23 @@ from sqlglot import exp
 from dpquery.plan.expressions import (
     NUMERIC,
     TEMPORAL,
+    Aggregated,
     Call,
     Case,
     Cast,
     ColumnRef,
     Constant,
     Expression,
+    InSample,
     Literal,
+    Subquery,
+    Window,
 )
-from dpquery.plan.walk import subexpressions
+from dpquery.plan.relations import Released, Relation, Unnest
+from dpquery.plan.walk import expressions as parts_of
+from dpquery.plan.walk import relations, subexpressions
 from dpquery.policy.catalog import SqlType
+from dpquery.sql import lower_relations
 from dpquery.sql.functions import (
     FUNCTIONS,
     binary,
@@ -47,7 +54,7 @@ ENGINE_TYPES: dict[SqlType, str] = {
 }
 """What a plan type is cast to on the engine."""
 
-_COMPARISONS: dict[str, type[exp.Binary]] = {
+COMPARISONS: dict[str, type[exp.Binary]] = {
     "eq": exp.EQ,
     "ne": exp.NEQ,
     "lt": exp.LT,
@@ -70,10 +77,23 @@ def functions_of(expressions: Iterable[Expression]) -> frozenset[str]:
     found: set[str] = set()
     for expression in expressions:
         for part in subexpressions(expression):
+            found |= lower_relations.functions_in(part)
             if isinstance(part, Call):
                 known = FUNCTIONS.get(part.function)
                 found |= _OPERATORS.get(part.function, frozenset())
                 found |= known.engine if known is not None else frozenset()
+            elif isinstance(part, Subquery):
+                found |= functions_below(part.relation)
+    return frozenset(found)
+
+
+def functions_below(relation: Relation) -> frozenset[str]:
+    """Return the engine's functions that *relation* and all in it may call."""
+    found: set[str] = set()
+    for each in relations(relation):
+        found |= functions_of(parts_of(each))
+        if isinstance(each, Released | Unnest):
+            found.add("unnest")
     return frozenset(found)
 
 
@@ -124,6 +144,14 @@ def lower(expression: Expression) -> exp.Expression:
             return exp.Case(ifs=whens, default=lower(otherwise))
         case Call():
             return _call(expression)
+        case Subquery():
+            return lower_relations.subquery(expression)
+        case Window():
+            return lower_relations.window(expression)
+        case Aggregated():
+            return lower_relations.aggregated(expression)
+        case InSample():
+            return lower_relations.in_sample(expression)
         case _:
             assert_never(expression)
 
@@ -159,8 +187,8 @@ def _column(reference: ColumnRef) -> exp.Expression:
 
 def _call(expression: Call) -> exp.Expression:
     name, arguments = expression.function, expression.arguments
-    if name in _COMPARISONS:
-        return binary(_COMPARISONS[name], *_comparable(arguments))
+    if name in COMPARISONS:
+        return binary(COMPARISONS[name], *_comparable(arguments))
     match name:
         case "and":
             return exp.Paren(this=balanced(exp.And, [*map(lower, arguments)]))

@@ -10,9 +10,26 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from dpquery.plan.aggregates import GridValue, Present, Total
+from dpquery.plan.aggregates import (
+    GridValue,
+    Present,
+    Product,
+    Rows,
+    Square,
+    Total,
+    Units,
+)
+from dpquery.plan.expressions import TEMPORAL
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.functions import binary, call, cast, number, text, try_cast
+from dpquery.sql.functions import (
+    binary,
+    call,
+    cast,
+    clamped_date,
+    number,
+    text,
+    try_cast,
+)
 from dpquery.sql.lower_expressions import as_double, lower
 
 if TYPE_CHECKING:
@@ -21,7 +38,7 @@ if TYPE_CHECKING:
     from dpquery.plan.expressions import Expression
     from dpquery.plan.program import ReleaseStep
 
-VALUE_FUNCTIONS = frozenset({"isfinite", "*", "/", "-", "+"})
+VALUE_FUNCTIONS = frozenset({"isfinite", "date_diff", "*", "/", "-", "+"})
 """What :func:`on_grid` calls."""
 
 _NARROW = 1 << 31
@@ -30,11 +47,17 @@ _NARROW = 1 << 31
 
 def values(step: ReleaseStep) -> tuple[GridValue | Expression, ...]:
     """Return the values that the release's moments read, each one once."""
-    found = [
-        bounded.moment.value
-        for bounded in step.moments
-        if isinstance(bounded.moment, Present | Total)
-    ]
+    found: list[GridValue | Expression] = []
+    for bounded in step.moments:
+        moment = bounded.moment
+        match moment:
+            case Rows(where=where) | Units(where=where):
+                found += [] if where is None else [where]
+            case Product(left=left, right=right):
+                found += [left, right]
+            case Present() | Total() | Square():
+                beside = [] if moment.beside is None else [moment.beside]
+                found += [moment.value, *beside]
     return tuple(dict.fromkeys(found))
 
 
@@ -42,9 +65,20 @@ def raw(value: GridValue | Expression) -> exp.Expression:
     """Return the value as the analyst wrote it, as BIGINT or DOUBLE where numeric."""
     if not isinstance(value, GridValue):
         return lower(value)
+    if value.expression.type in TEMPORAL:
+        return _steps_of_time(value.expression)
     if _whole(value):
         return lower(value.expression)
     return as_double(value.expression)
+
+
+def _steps_of_time(time: Expression) -> exp.Expression:
+    """Return the days from year 1 to a date, or the seconds to a timestamp."""
+    day = time.type is SqlType.DATE
+    unit, kind = ("day", "DATE") if day else ("second", "TIMESTAMP")
+    start = cast(text("0001-01-01"), kind)
+    steps = call("date_diff", text(unit), start, clamped_date(lower(time)))
+    return binary(exp.Add, steps, number(1 if day else 86_400))
 
 
 def on_grid(value: GridValue | Expression, name: exp.Expression) -> exp.Expression:
@@ -84,7 +118,8 @@ def _rounded(steps: exp.Expression, value: GridValue) -> exp.Expression:
 
 def _whole(value: GridValue) -> bool:
     """Return whether the value's own integers are the grid's steps."""
-    return value.expression.type is SqlType.INTEGER and value.grid == 1
+    kind = value.expression.type
+    return kind in TEMPORAL or (kind is SqlType.INTEGER and value.grid == 1)
 
 
 def _in_steps(name: exp.Expression, grid: Fraction) -> exp.Expression:

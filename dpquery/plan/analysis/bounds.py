@@ -17,21 +17,44 @@ from fractions import Fraction
 from functools import reduce
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
+from dpquery.plan.analysis.dependencies import rows_per_unit
 from dpquery.plan.expressions import (
+    Aggregated,
     Call,
     Case,
     Cast,
     ColumnRef,
     Constant,
     Expression,
+    InSample,
     Literal,
+    Subquery,
+    SubqueryKind,
+    Window,
     conjuncts,
 )
-from dpquery.plan.walk import predicates, scans
+from dpquery.plan.relations import (
+    Filter,
+    Group,
+    Join,
+    JoinKind,
+    Listed,
+    Project,
+    Relation,
+    Released,
+    Sample,
+    Scan,
+    SetOperation,
+    Top,
+    Unnest,
+)
+from dpquery.plan.walk import children, visible
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
-    from dpquery.plan.relations import Relation
+    from collections.abc import Sequence
+
+    from dpquery.plan.relations import Named
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +136,88 @@ def number(value: Constant) -> Fraction | None:
 
 
 def environment(relation: Relation) -> Environment:
-    """Return the bounds of every column of *relation*, narrowed by its filters."""
-    declared: dict[tuple[str, str], Bounds] = {}
-    for scan in scans(relation):
-        for column in scan.table.columns.values():
-            if column.bounds is not None:
-                low, high = (number(end) for end in column.bounds)
-                declared[scan.name, column.name] = Bounds(low, high)
-    return reduce(narrow, predicates(relation), declared)
+    """Return the bounds of the columns that *relation* shows, narrowed by filters."""
+    match relation:
+        case Scan(table=table, name=name):
+            return {
+                (name, column.name): Bounds(*map(number, column.bounds))
+                for column in table.columns.values()
+                if column.bounds is not None
+            }
+        case Listed(columns=columns, rows=rows):
+            return {
+                (column.relation, column.name): _listed([row[at] for row in rows])
+                for at, column in enumerate(columns)
+            }
+        case Released():
+            return {}
+        case Filter(child=child, predicate=predicate):
+            return narrow(environment(child), predicate)
+        case Sample(child=child) | Top(child=child) | Unnest(child=child):
+            return environment(child)
+        case Join(left=left, right=right, kind=kind, condition=condition):
+            return _joined(environment(left), environment(right), kind, condition)
+        case Project(child=child, name=name, columns=made):
+            return _made(name, made, child)
+        case Group(child=child, name=name):
+            return _made(name, (*relation.keys, *relation.aggregates), child)
+        case SetOperation(left=left, right=right, columns=columns):
+            return _both(columns, environment(left), environment(right), relation)
+        case _:
+            assert_never(relation)
+
+
+def deep_environment(relation: Relation) -> Environment:
+    """Return the bounds of all columns in *relation*, those inside it too."""
+    found: dict[tuple[str, str], Bounds] = {}
+    for child in children(relation):
+        found |= deep_environment(child)
+    return found | dict(environment(relation))
+
+
+def _listed(values: list[Constant]) -> Bounds:
+    return _hull([Bounds(number(v), number(v)) for v in values if v is not None])
+
+
+def _joined(
+    left: Environment, right: Environment, kind: JoinKind, condition: Expression
+) -> Environment:
+    """Bound the columns of a join; what a LEFT join's condition says is of its right
+    side, for rows without a partner have NULL there."""
+    both = {**left, **right}
+    match kind:
+        case JoinKind.INNER:
+            return narrow(both, condition)
+        case JoinKind.LEFT:
+            return {**narrow(both, condition), **left}
+        case JoinKind.FULL:
+            return both
+        case _:
+            assert_never(kind)
+
+
+def _made(name: str, made: Sequence[Named], child: Relation) -> Environment:
+    rows = Bounds(Fraction(0), Fraction(rows_per_unit(child)))
+    env = {**environment(child), ROWS: rows}
+    found = {(name, each.name): bounds(each.expression, env) for each in made}
+    return {column: each for column, each in found.items() if each != UNBOUNDED}
+
+
+def _both(
+    columns: Sequence[ColumnRef],
+    left: Environment,
+    right: Environment,
+    operation: SetOperation,
+) -> Environment:
+    sides = ((operation.left, left), (operation.right, right))
+    found = {}
+    for at, column in enumerate(columns):
+        spans = [
+            env.get((side.name, side.columns[at].name), UNBOUNDED)
+            for side, env in sides
+        ]
+        found[column.relation, column.name] = reduce(Bounds.hull, spans)
+    return found
 
 
 def narrow(env: Environment, predicate: Expression) -> Environment:
@@ -201,8 +298,67 @@ def bounds(expression: Expression, env: Environment) -> Bounds:
             if function == "modulo":
                 return _remainder(*spans, whole=expression.type is SqlType.INTEGER)
             return _call(function, spans)
+        case Aggregated(function=function, arguments=arguments):
+            spans = [bounds(each, env) for each in arguments]
+            return _aggregate(function, spans, env.get(ROWS, UNBOUNDED))
+        case Window(function=function, arguments=arguments):
+            spans = [bounds(each, env) for each in arguments]
+            return _window(function, spans, env.get(ROWS, UNBOUNDED))
+        case Subquery(kind=SubqueryKind.SCALAR, relation=relation):
+            value = visible(relation)[0]
+            return bounds(value, environment(relation))
+        case Subquery() | InSample():
+            return Bounds(Fraction(0), Fraction(1))
         case _:
             assert_never(expression)
+
+
+ROWS = ("", "rows")
+"""Where an environment keeps how many rows one unit has below a Group or a Project."""
+
+
+def _aggregate(function: str, of: list[Bounds], rows: Bounds) -> Bounds:
+    """Bound an aggregate of the rows of one unit."""
+    match function, of:
+        case (("count" | "count_distinct"), _):
+            return Bounds(Fraction(0), rows.high)
+        case "sum", [a]:
+            return _product(a.hull(Bounds(Fraction(0), Fraction(0))), rows)
+        case (("bool_or" | "bool_and"), _):
+            return Bounds(Fraction(0), Fraction(1))
+        case (("var_pop" | "var_samp" | "stddev_pop" | "stddev_samp"), [a]):
+            return _spread(function, a)
+        case _, [a, *_]:
+            return a  # min, max, avg, median, …: between the values
+        case _:
+            return UNBOUNDED
+
+
+def _spread(function: str, a: Bounds) -> Bounds:
+    """Bound a variance by a quarter of the squared range, twice that for samples."""
+    if a.low is None or a.high is None:
+        return UNBOUNDED
+    most = ((a.high - a.low) / 2) ** 2 * (2 if function.endswith("samp") else 1)
+    if function.startswith("stddev"):
+        most = a.high - a.low  # not below the root of twice a quarter of its square
+    return Bounds(Fraction(0), most)
+
+
+def _window(function: str, of: list[Bounds], rows: Bounds) -> Bounds:
+    """Bound a window function over the rows of one unit."""
+    match function, of:
+        case (("row_number" | "rank" | "dense_rank"), _):
+            return Bounds(Fraction(1), rows.high)
+        case "ntile", [a]:
+            return Bounds(Fraction(1), a.high)
+        case (("percent_rank" | "cume_dist"), _):
+            return Bounds(Fraction(0), Fraction(1))
+        case (("lag" | "lead"), [a, _, default]):
+            return a.hull(default)
+        case (("lag" | "lead" | "first_value" | "last_value" | "nth_value"), [a, *_]):
+            return a
+        case _:
+            return _aggregate(function, of, rows)
 
 
 def _cast(operand: Expression, type_: SqlType, env: Environment) -> Bounds:

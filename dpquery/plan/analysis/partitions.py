@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from dataclasses import replace
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
-from dpquery.plan.analysis.bounds import Bounds, Environment, bounds
-from dpquery.plan.analysis.privacy_unit import column_of
+from dpquery.plan.analysis.bounds import (
+    Bounds,
+    Environment,
+    bounds,
+    deep_environment,
+    never_null,
+)
+from dpquery.plan.analysis.public_keys import public_keys, reads_public
+from dpquery.plan.analysis.sources import Sources, sources
 from dpquery.plan.expressions import (
     Call,
     Case,
@@ -24,15 +30,21 @@ from dpquery.plan.expressions import (
     Expression,
     Literal,
 )
-from dpquery.plan.program import GroupKey, KeyDomain, KeySource, ListedKeys, TableKeys
-from dpquery.plan.relations import Scan
-from dpquery.plan.walk import columns, optional_scans, scans
+from dpquery.plan.program import (
+    GroupKey,
+    KeyDomain,
+    KeySource,
+    ListedKeys,
+    PublicKeys,
+)
+from dpquery.plan.relations import Scan, SetOperation
+from dpquery.plan.walk import column_of, columns, made_column
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dpquery.plan.relations import Relation
+    from dpquery.plan.relations import Project, Relation
     from dpquery.policy.catalog import Catalog
 
 RANGE_LIMIT = 400
@@ -43,73 +55,86 @@ DOMAIN_LIMIT = 100_000
 
 
 def key_domain(
-    keys: Sequence[GroupKey], relation: Relation, env: Environment, catalog: Catalog
+    keys: Sequence[GroupKey], relation: Relation, catalog: Catalog
 ) -> KeyDomain | None:
     """Return the public list of groups, or ``None`` when some key is not public."""
-    tables = {scan.name: scan for scan in scans(relation)}
-    optional = optional_scans(relation)
-    sources: list[KeySource] = []
-    for index, key in enumerate(keys):
-        source = _source(index, key.expression, tables, env, catalog)
-        if isinstance(source, TableKeys) and source.scan.name in optional:
-            source = replace(source, optional=True)
+    known = sources(relation)
+    made = [known.expanded(key.expression) for key in keys]
+    public = [at for at, each in enumerate(made) if reads_public(each, known)]
+    found: list[KeySource] = list(public_keys({at: made[at] for at in public}, known))
+    lists, env = listed_values(known), deep_environment(relation)
+    for at, expression in enumerate(made):
+        if at in public:
+            continue
+        source = _source(at, expression, known, lists, env, catalog)
         if source is None:
             return None
-        _add(sources, source)
-    listed = prod(len(s.rows) for s in sources if isinstance(s, ListedKeys))
-    return KeyDomain(tuple(sources)) if listed <= DOMAIN_LIMIT else None
+        found.append(source)
+    listed = prod(len(s.rows) for s in found if isinstance(s, ListedKeys))
+    in_order = sorted(found, key=lambda source: source.keys)
+    return KeyDomain(tuple(in_order)) if listed <= DOMAIN_LIMIT else None
 
 
 def listed_groups(domain: KeyDomain) -> int | None:
     """Return how many groups a domain lists; ``None`` when a table decides."""
-    if any(isinstance(source, TableKeys) for source in domain.sources):
+    if any(isinstance(source, PublicKeys) for source in domain.sources):
         return None
     return prod(len(s.rows) for s in domain.sources if isinstance(s, ListedKeys))
-
-
-def _add(sources: list[KeySource], source: KeySource) -> None:
-    """Add a source; keys of one public scan are listed together, as it has them."""
-    for at, other in enumerate(sources):
-        match source, other:
-            case TableKeys(scan=scan), TableKeys(scan=same) if scan == same:
-                sources[at] = TableKeys(
-                    other.keys + source.keys,
-                    scan,
-                    other.expressions + source.expressions,
-                    other.optional,
-                )
-                return
-    sources.append(source)
 
 
 def _source(
     index: int,
     expression: Expression,
-    tables: dict[str, Scan],
+    known: Sources,
+    lists: Lists,
     env: Environment,
     catalog: Catalog,
 ) -> KeySource | None:
-    """Return where the values of one key are listed."""
-    read = {column.relation for column in columns(expression)}
-    if len(read) == 1 and tables[next(iter(read))].table.public:
-        scan = replace(tables[next(iter(read))], place=None)
-        return TableKeys((index,), scan, (expression,))
-    if isinstance(expression, ColumnRef):
-        declared = tables[expression.relation].table.columns.get(expression.name)
+    """Return where the values of one key of private rows are listed."""
+    leaf = (
+        known.leaves.get(expression.relation)
+        if isinstance(expression, ColumnRef)
+        else None
+    )
+    if isinstance(expression, ColumnRef) and isinstance(leaf, Scan):
+        declared = leaf.table.columns.get(expression.name)
         if declared is not None and declared.values_from is not None:
             table, name = declared.values_from
             scan = Scan(catalog.tables[table], f"{table}:keys{index}")
-            return TableKeys((index,), scan, (column_of(scan, name),))
-    lists: Lists = {
-        (scan.name, column.name): column.values
-        for scan in tables.values()
-        for column in scan.table.columns.values()
-        if column.values is not None
-    }
+            return PublicKeys((index,), scan, (column_of(scan, name),))
     values = possible_values(expression, lists, env)
     if values is None:
         return None
+    optional = {column.relation for column in columns(expression)} & known.optional
+    if optional and not never_null(expression) and None not in values:
+        values = [*values, None]  # where there is no partner
     return ListedKeys((index,), tuple((value,) for value in values))
+
+
+def listed_values(known: Sources) -> Lists:
+    """Return the columns of leaves whose possible values are public."""
+    lists: Lists = {}
+    for name, leaf in known.leaves.items():
+        match leaf:
+            case Scan(table=table):
+                for column in table.columns.values():
+                    if column.values is not None:
+                        lists[name, column.name] = column.values
+            case SetOperation(columns=made, left=left, right=right):
+                for at, column in enumerate(made):
+                    sides = [_of_side(side, at) for side in (left, right)]
+                    values = _union(sides)
+                    if values is not None:
+                        lists[name, column.name] = tuple(values)
+            case _:
+                pass
+    return lists
+
+
+def _of_side(side: Project, at: int) -> list[Constant] | None:
+    known = sources(side)
+    value = known.expanded(made_column(side.name, side.columns[at]))
+    return possible_values(value, listed_values(known), deep_environment(side))
 
 
 Lists = dict[tuple[str, str], tuple[Constant, ...]]

@@ -14,22 +14,25 @@ The order is part of the privacy argument:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.aggregates import Units
-from dpquery.plan.analysis.bounds import environment
 from dpquery.plan.analysis.partitions import key_domain
 from dpquery.plan.analysis.privacy_unit import own
-from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.program import Program, ReleaseStep
 from dpquery.plan.rewrite.bound_contributions import (
     BoundingRules,
     bound_contributions,
+    bound_distinct,
+    bound_rankings,
     bounding,
 )
+from dpquery.plan.rewrite.clamp_inputs import inputs_of
 from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
-from dpquery.plan.walk import scans
+from dpquery.plan.rewrite.fill_groups import fill_groups
+from dpquery.plan.walk import columns
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -46,26 +49,26 @@ def compile_program(query: Query, catalog: Catalog, rules: BoundingRules) -> Pro
         QueryRefused: some row has no single owner, or some value no bounds.
     """
     steps = tuple(compile_release(each, catalog, rules) for each in query.boundaries)
-    return Program(steps, query.post)
+    return Program(steps, query.inputs, query.post)
 
 
 def compile_release(
     query: AggregateQuery, catalog: Catalog, rules: BoundingRules
 ) -> ReleaseStep:
     """Return one DP boundary as a bounded integer aggregate."""
+    query = fill_groups(query)
     source = own(query.source, catalog)
     for key in query.keys:
         _check_key(key, source)
-    env = environment(source.relation)
-    grids = {
-        (scan.name, column.name): column
-        for scan in scans(source.relation)
-        for column in scan.table.columns.values()
-    }
-    decomposed = decompose_aggregates(query.aggregates, env, grids)
-    domain = key_domain(query.keys, source.relation, env, catalog)
+    if query.wishes.groups is not None:
+        rules = replace(rules, groups=min(rules.groups, query.wishes.groups))
+    inputs = inputs_of(source.relation)
+    decomposed = decompose_aggregates(
+        query.aggregates, inputs, grouped=bool(query.keys)
+    )
+    domain = key_domain(query.keys, source.relation, catalog)
     moments = decomposed.moments
-    if domain is None or not moments:
+    if domain is None or not query.aggregates:
         moments = tuple(dict.fromkeys((Units(), *moments)))
     how = bounding(rules, source, query.keys, domain)
     return ReleaseStep(
@@ -74,8 +77,11 @@ def compile_release(
         keys=query.keys,
         domain=domain,
         moments=bound_contributions(moments, source, how),
+        distinct=bound_distinct(decomposed.distinct, source, how),
+        rankings=bound_rankings(decomposed.columns, source, how),
         bounding=how,
         columns=decomposed.columns,
+        wishes=query.wishes,
     )
 
 
@@ -92,7 +98,8 @@ _KEY_TYPES = frozenset(
 
 def _check_key(key: GroupKey, source: Owned) -> None:
     """Refuse keys that would show units, or that print differently when equal."""
-    if isinstance(key.expression, ColumnRef) and key.expression in source.units:
+    read = columns(key.expression)
+    if key.expression == source.unit or (read and read <= set(source.units)):
         msg = f"a group per {source.kind} would show individuals"
         hint = f"group by what a {source.kind} has in common with others"
         raise QueryRefused(msg, code="DPQ123", place=key.place, hint=hint)

@@ -1,0 +1,537 @@
+"""Relations as SQL: FROM, joins and WHERE; and what expressions read of other rows.
+
+Rows and values are made of each other: a column can be a subquery, and a subquery has
+columns. So this module and ``lower_expressions`` call each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from sqlglot import exp
+
+from dpquery.plan.expressions import (
+    TRUE,
+    Aggregated,
+    Expression,
+    Frame,
+    InSample,
+    Ordering,
+    Subquery,
+    SubqueryKind,
+    Window,
+    conjuncts,
+)
+from dpquery.plan.relations import (
+    Filter,
+    Group,
+    Join,
+    JoinKind,
+    Listed,
+    Named,
+    Project,
+    Relation,
+    Released,
+    Sample,
+    Scan,
+    SetKind,
+    SetOperation,
+    Top,
+    Unnest,
+)
+from dpquery.plan.walk import visible
+from dpquery.policy.catalog import SqlType
+from dpquery.sql import lower_expressions
+from dpquery.sql.functions import binary, call, cast, number, text, try_cast
+from dpquery.sql.lower_select import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+SCHEMA = "main"
+SALT = "dpquery-sample-1"
+"""Names the hash that samples units; it need not be secret."""
+SHARES = 1 << 32
+"""Parts into which a sample's share is cut."""
+CLAMPED = 1 << 46
+"""Values whose squares are summed inside a unit are kept within this many steps."""
+
+
+@dataclass(slots=True)
+class Source:
+    """What stands in FROM and WHERE."""
+
+    first: exp.Expr
+    joins: list[exp.Join] = field(default_factory=list)
+    filters: list[Expression] = field(default_factory=list)
+
+    def select(self, items: Sequence[exp.Expr]) -> exp.Select:
+        """Return a SELECT of *items* from here."""
+        query = exp.Select(expressions=list(items)).from_(self.first, copy=False)
+        if self.joins:
+            query.set("joins", self.joins)
+        if self.filters:
+            made = [lower_expressions.lower(each) for each in self.filters]
+            query.set(
+                "where", exp.Where(this=lower_expressions.balanced(exp.And, made))
+            )
+        return query
+
+
+def source(relation: Relation) -> Source:
+    """
+    Return *relation* as FROM, joins in order, and filters.
+
+    A filter below a join may move above it: it reads the left side only, and every
+    join here is INNER or keeps its left side.
+    """
+    match relation:
+        case Filter(child=child, predicate=predicate):
+            found = source(child)
+            found.filters += conjuncts(predicate)
+            return found
+        case Join(lateral=True, left=left, right=right):
+            found = source(left)
+            found.joins.append(_join(_table(right), relation.kind, relation.condition))
+            return found
+        case Join(kind=JoinKind.INNER):
+            return _inner(relation)
+        case Join(kind=JoinKind.LEFT, left=left, right=right):
+            found, other = source(left), source(right)
+            table = _bracketed(other)
+            found.joins.append(
+                _join(table, JoinKind.LEFT, relation.condition, *other.filters)
+            )
+            return found
+        case Join(kind=JoinKind.FULL, left=left, right=right):
+            found = Source(_closed(left))
+            found.joins.append(_join(_closed(right), JoinKind.FULL, relation.condition))
+            return found
+        case Unnest(child=child, name=name, keeps=keeps):
+            found = source(child)
+            kind = JoinKind.LEFT if keeps else JoinKind.INNER
+            found.joins.append(_join(_elements(relation, name), kind, TRUE))
+            return found
+        case _:
+            return Source(_table(relation))
+
+
+def _inner(join: Join) -> Source:
+    found, other = source(join.left), source(join.right)
+    if any(each.args.get("side") == "FULL" for each in other.joins):
+        found.joins.append(
+            _join(_bracketed(other), JoinKind.INNER, join.condition, *other.filters)
+        )
+    elif other.joins:  # its condition may read tables that are joined after the first
+        found.joins += [_join(other.first, JoinKind.INNER, TRUE), *other.joins]
+        found.filters += [*conjuncts(join.condition), *other.filters]
+    else:
+        found.joins.append(_join(other.first, JoinKind.INNER, join.condition))
+        found.filters += other.filters
+    return found
+
+
+def _join(
+    to: exp.Expr, kind: JoinKind, condition: Expression, *more: Expression
+) -> exp.Join:
+    parts = [*conjuncts(condition), *more]
+    made = [lower_expressions.lower(each) for each in parts]
+    on = lower_expressions.balanced(exp.And, made) if made else exp.Boolean(this=True)
+    join = exp.Join(this=to, on=on)
+    join.set("kind" if kind is JoinKind.INNER else "side", kind.value)
+    return join
+
+
+def _bracketed(found: Source) -> exp.Expr:
+    """Return joins as one table of FROM; their names can still be read."""
+    if not found.joins:
+        return found.first
+    found.first.set("joins", found.joins)
+    return exp.Subquery(this=found.first)
+
+
+def _closed(relation: Relation) -> exp.Expr:
+    """Return one side of a FULL join, its filters applied before the join."""
+    found = source(relation)
+    if not found.filters:
+        return _bracketed(found)
+    if not found.joins:
+        star = Source(found.first, filters=found.filters).select([exp.Star()])
+        return _derived(star, found.first.alias)
+    last = found.joins[-1]
+    if any(each.args.get("side") for each in found.joins):
+        msg = "a FULL join of filtered outer joins has no lowering"
+        raise ValueError(msg)
+    made = [lower_expressions.lower(each) for each in found.filters]
+    last.set("on", lower_expressions.balanced(exp.And, [last.args["on"], *made]))
+    return _bracketed(found)
+
+
+def _table(relation: Relation) -> exp.Expr:
+    """Return a relation that makes columns as one table of FROM."""
+    match relation:
+        case Scan(table=table, name=name):
+            return exp.Table(
+                this=identifier(table.name),
+                db=identifier(SCHEMA),
+                alias=exp.TableAlias(this=identifier(name)),
+            )
+        case Listed():
+            return _listed(relation)
+        case Released(name=name):
+            return _derived(_released(relation), name)
+        case Project(name=name) | Group(name=name) | SetOperation(name=name):
+            return _derived(query(relation), name)
+        case Top(child=Project(name=name)):
+            return _derived(query(relation), name)
+        case Filter() | Top() | Join() | Unnest() | Sample():
+            found = source(relation)
+            if not found.joins:
+                star = found.select([exp.Star()])
+                return _derived(star, found.first.alias)
+            msg = f"no table is made of {type(relation).__name__}"
+            raise ValueError(msg)
+        case _:
+            assert_never(relation)
+
+
+def _derived(inner: exp.Query, name: str) -> exp.Subquery:
+    return exp.Subquery(this=inner, alias=exp.TableAlias(this=identifier(name)))
+
+
+def _listed(listed: Listed) -> exp.Expr:
+    rows = [
+        exp.Tuple(
+            expressions=[
+                lower_expressions.constant(value, column.type)
+                for value, column in zip(row, listed.columns, strict=True)
+            ]
+        )
+        for row in listed.rows
+    ]
+    columns = [identifier(column.name) for column in listed.columns]
+    alias = exp.TableAlias(this=identifier(listed.name), columns=columns)
+    return exp.Values(expressions=rows, alias=alias)
+
+
+def parameter(input_name: str, at: int) -> str:
+    """Return the name of the parameter that holds one column of an input."""
+    return f"{input_name}_c{at}"
+
+
+def _released(released: Released) -> exp.Select:
+    """Return rows that are given when the statement runs, a list for each column."""
+    items = []
+    for at, column in enumerate(released.columns):
+        type_ = lower_expressions.ENGINE_TYPES[column.type]
+        given = exp.Placeholder(this=parameter(released.source, at))
+        values = call("unnest", cast(given, f"{type_}[]"))
+        items.append(exp.Alias(this=values, alias=identifier(column.name)))
+    return exp.Select(expressions=items)
+
+
+def _elements(unnest: Unnest, name: str) -> exp.Expr:
+    values = call("unnest", lower_expressions.lower(unnest.elements))
+    item = exp.Alias(this=values, alias=identifier(unnest.column.name))
+    return _derived(exp.Select(expressions=[item]), name)
+
+
+# --- queries -------------------------------------------------------------------------
+
+
+def query(relation: Relation) -> exp.Query:
+    """Return *relation* as a query with the columns that it makes."""
+    match relation:
+        case Project(child=Top() as top) if not relation.distinct:
+            made = source(top.child).select(_items(relation.columns))
+            return _first(made, top)
+        case Project(child=child, columns=columns):
+            made = source(child).select(_items(columns, distinct=relation.distinct))
+            return made.distinct(copy=False) if relation.distinct else made
+        case Group(child=child, keys=keys, aggregates=aggregates):
+            items = [*_items(keys, distinct=True), *_items(aggregates)]
+            made = source(child).select(items)
+            by = [_merged(key.expression) for key in keys]
+            return made.group_by(*by, copy=False) if by else made
+        case SetOperation(kind=kind, left=left, right=right, distinct=distinct):
+            kinds = {
+                SetKind.UNION: exp.Union,
+                SetKind.INTERSECT: exp.Intersect,
+                SetKind.EXCEPT: exp.Except,
+            }
+            return kinds[kind](
+                this=_side(left, merges=distinct),
+                expression=_side(right, merges=distinct),
+                distinct=distinct,
+            )
+        case Top(child=Project() as project):
+            made = Source(_derived(query(project), project.name)).select([exp.Star()])
+            return _first(made, relation)
+        case _:
+            return source(relation).select([number(1)])
+
+
+def _side(project: Project, *, merges: bool) -> exp.Query:
+    items = _items(project.columns, distinct=merges or project.distinct)
+    made = source(project.child).select(items)
+    return made.distinct(copy=False) if project.distinct else made
+
+
+def _items(columns: Sequence[Named], *, distinct: bool = False) -> list[exp.Expr]:
+    return [
+        exp.Alias(
+            this=_merged(each.expression)
+            if distinct
+            else lower_expressions.lower(each.expression),
+            alias=identifier(each.name),
+        )
+        for each in columns
+    ]
+
+
+def _merged(expression: Expression) -> exp.Expr:
+    """Return a value by which rows are merged; -0.0 is 0.0, whichever comes first."""
+    lowered = lower_expressions.lower(expression)
+    if expression.type is not SqlType.DOUBLE:
+        return lowered
+    return binary(exp.Add, lowered, cast(text("0"), "DOUBLE"))
+
+
+def _first(made: exp.Select, top: Top) -> exp.Select:
+    made.set("order", exp.Order(expressions=_ordered(top.order)))
+    made.set("limit", exp.Limit(expression=number(top.count)))
+    return made
+
+
+def _ordered(order: Iterable[Ordering]) -> list[exp.Expr]:
+    return [
+        exp.Ordered(
+            this=lower_expressions.lower(each.expression),
+            desc=each.descending,
+            nulls_first=each.nulls_first,
+        )
+        for each in order
+    ]
+
+
+# --- values of other rows ------------------------------------------------------------
+
+
+def subquery(expression: Subquery) -> exp.Expr:
+    """Return a subquery of an expression."""
+    match expression.kind:
+        case SubqueryKind.EXISTS:
+            found = (
+                source(expression.relation) if _has_rows(expression.relation) else None
+            )
+            inner = (
+                query(expression.relation)
+                if found is None
+                else found.select([number(1)])
+            )
+            return exp.Paren(this=exp.Exists(this=inner))
+        case SubqueryKind.SCALAR:
+            return exp.Subquery(this=_one_column(expression.relation))
+        case SubqueryKind.ANY if expression.needle is not None:
+            kind = lower_expressions.COMPARISONS[expression.comparison]
+            inner = exp.Any(this=exp.Subquery(this=_one_column(expression.relation)))
+            needle = lower_expressions.lower(expression.needle)
+            return binary(kind, needle, inner)
+        case _:
+            msg = "ANY compares with something"
+            raise ValueError(msg)
+
+
+def _has_rows(relation: Relation) -> bool:
+    """Return whether a relation is read row by row, so that its columns do not matter."""
+    return isinstance(relation, Scan | Filter | Join | Listed | Released | Unnest)
+
+
+def _one_column(relation: Relation) -> exp.Query:
+    """Return a query with the first column of *relation*, the others left out."""
+    if isinstance(relation, Project | Group | SetOperation | Top):
+        shown = visible(relation)
+        if len(shown) == 1:
+            return query(relation)
+    value = lower_expressions.lower(visible(relation)[0])
+    return source(relation).select([value])
+
+
+def window(expression: Window) -> exp.Expr:
+    """Return a window function over the rows of a unit, in an order without ties."""
+
+    def over(function: exp.Expr) -> exp.Expr:
+        order = _ordered(expression.order)
+        return exp.Window(
+            this=function,
+            partition_by=[lower_expressions.lower(e) for e in expression.partition],
+            order=exp.Order(expressions=order) if order else None,
+            spec=_frame(expression.frame),
+        )
+
+    arguments = expression.arguments
+    if expression.function in {"sum", "avg"}:
+        return _summed(expression, over, distinct=False)
+    if expression.function == "count":
+        made = call("count", *map(lower_expressions.lower, arguments))
+        return over(exp.Count(this=exp.Star()) if not arguments else made)
+    lowered = [lower_expressions.lower(each) for each in arguments]
+    if expression.function in {"min", "max"}:
+        lowered = [_merged(each) for each in arguments]
+    return over(call(expression.function, *lowered))
+
+
+def _frame(frame: Frame | None) -> exp.WindowSpec | None:
+    if frame is None:
+        return None
+    start, end = (
+        _end(each, first) for each, first in ((frame.start, True), (frame.end, False))
+    )
+    return exp.WindowSpec(
+        kind="ROWS" if frame.rows else "RANGE",
+        start=start[0],
+        start_side=start[1],
+        end=end[0],
+        end_side=end[1],
+    )
+
+
+def _end(at: int | None, first: bool) -> tuple[object, str]:  # noqa: FBT001 -- an end
+    if at is None:
+        return "UNBOUNDED", "PRECEDING" if first else "FOLLOWING"
+    if at == 0:
+        return "CURRENT ROW", ""
+    return number(abs(at)), "PRECEDING" if at < 0 else "FOLLOWING"
+
+
+def aggregated(expression: Aggregated) -> exp.Expr:
+    """Return an exact aggregate that does not depend on the order of rows."""
+    arguments, distinct = expression.arguments, expression.distinct
+    match expression.function:
+        case "count":
+            if not arguments:
+                return exp.Count(this=exp.Star())
+            return _called("count", _merged(arguments[0]), distinct=distinct)
+        case "sum" | "avg":
+            return _summed(expression, lambda made: made, distinct=distinct)
+        case "min" | "max":
+            return call(expression.function, _merged(arguments[0]))
+        case "only":
+            one = exp.EQ(this=exp.Count(this=exp.Star()), expression=number(1))
+            value = call("min", _merged(arguments[0]))
+            return exp.Case(ifs=[exp.If(this=one, true=value)])
+        case "quantile_cont" | "quantile_disc":
+            of, fraction = arguments
+            value = _merged(of)
+            if expression.function == "quantile_cont":
+                value = cast(value, "DOUBLE")
+            return call(expression.function, value, lower_expressions.lower(fraction))
+        case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
+            return _spread(expression)
+        case _:
+            return call(expression.function, *map(lower_expressions.lower, arguments))
+
+
+def _called(name: str, value: exp.Expr, *, distinct: bool) -> exp.Expr:
+    return call(name, exp.Distinct(expressions=[value]) if distinct else value)
+
+
+def _summed(
+    expression: Aggregated | Window,
+    over: Callable[[exp.Expr], exp.Expr],
+    *,
+    distinct: bool,
+) -> exp.Expr:
+    """Return a sum or mean of whole steps: exact, and the same in any order."""
+    (value,) = expression.arguments
+    lowered = lower_expressions.lower(value)
+    steps = 1
+    if value.type is not SqlType.INTEGER:
+        steps = 10**expression.digits
+        scaled = binary(
+            exp.Mul,
+            lower_expressions.as_double(value),
+            cast(text(str(steps)), "DOUBLE"),
+        )
+        lowered = try_cast(scaled, "BIGINT")
+    total = over(_called("sum", lowered, distinct=distinct))
+    if expression.function == "sum" and value.type is SqlType.INTEGER:
+        return try_cast(total, "BIGINT")
+    result: exp.Expr = cast(total, "DOUBLE")
+    if steps > 1:
+        result = binary(exp.Div, result, cast(text(str(steps)), "DOUBLE"))
+    if expression.function == "avg":
+        count = over(_called("count", lowered.copy(), distinct=distinct))
+        rows = call("nullif", cast(count, "DOUBLE"), number(0))
+        result = binary(exp.Div, result, rows)
+    return result
+
+
+def _spread(expression: Aggregated) -> exp.Expr:
+    """Return a variance, or its root, from exact sums of steps and of their squares."""
+    (value,) = expression.arguments
+    steps = 10 ** min(expression.digits, 4)
+    scaled = binary(
+        exp.Mul, lower_expressions.as_double(value), cast(text(str(steps)), "DOUBLE")
+    )
+    whole = try_cast(scaled, "BIGINT")
+    inside = exp.Between(this=whole, low=number(-CLAMPED), high=number(CLAMPED))
+    kept = exp.Case(ifs=[exp.If(this=inside, true=cast(whole.copy(), "HUGEINT"))])
+    count = cast(call("count", kept.copy()), "DOUBLE")
+    total = cast(call("sum", kept.copy()), "DOUBLE")
+    squares = cast(call("sum", exp.Mul(this=kept, expression=kept.copy())), "DOUBLE")
+    rows = call("nullif", count, number(0))
+    mean = binary(exp.Div, total, rows)
+    apart = binary(exp.Sub, squares, binary(exp.Mul, total.copy(), mean))
+    by = rows.copy()
+    if expression.function.endswith("samp"):
+        by = call("nullif", binary(exp.Sub, count.copy(), number(1)), number(0))
+    square = cast(text(str(steps * steps)), "DOUBLE")
+    variance = binary(exp.Div, binary(exp.Div, apart, by), square)
+    variance_ = call("greatest", variance, number(0))
+    known = exp.If(this=exp.GT(this=count.copy(), expression=number(0)), true=variance_)
+    result: exp.Expr = exp.Case(ifs=[known])
+    if expression.function.endswith("samp"):
+        several = exp.If(
+            this=exp.GT(this=count.copy(), expression=number(1)), true=variance_
+        )
+        result = exp.Case(ifs=[several])
+    return call("sqrt", result) if expression.function.startswith("stddev") else result
+
+
+def in_sample(expression: InSample) -> exp.Expr:
+    """Return whether a hash puts a unit into a sample."""
+    unit = cast(lower_expressions.lower(expression.unit), "VARCHAR")
+    salted = call("concat_ws", text("|"), text(SALT), text(str(expression.seed)), unit)
+    place = exp.Mod(this=call("md5_number_lower", salted), expression=number(SHARES))
+    below = number(int(expression.share * SHARES))
+    return binary(exp.LT, exp.Paren(this=place), below)
+
+
+SPECIAL_FUNCTIONS: dict[str, frozenset[str]] = {
+    "sum": frozenset({"sum", "*", "/"}),
+    "avg": frozenset({"sum", "count", "nullif", "*", "/"}),
+    "only": frozenset({"count", "min", "+"}),
+    "count": frozenset({"count", "+"}),
+    "min": frozenset({"min", "+"}),
+    "max": frozenset({"max", "+"}),
+    "quantile_cont": frozenset({"quantile_cont", "+"}),
+    "quantile_disc": frozenset({"quantile_disc", "+"}),
+    **dict.fromkeys(
+        ("var_pop", "var_samp", "stddev_pop", "stddev_samp"),
+        frozenset({"sum", "count", "nullif", "greatest", "sqrt", "*", "/", "-"}),
+    ),
+}
+"""What aggregates and windows call, where it is more than their name."""
+
+
+def functions_in(expression: Expression) -> frozenset[str]:
+    """Return what an expression of other rows calls itself, its parts left out."""
+    match expression:
+        case Window(function=function) | Aggregated(function=function):
+            return SPECIAL_FUNCTIONS.get(function, frozenset({function}))
+        case InSample():
+            return frozenset({"concat_ws", "md5_number_lower", "%"})
+        case _:
+            return frozenset()
