@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from sqlglot import exp
 
-from dpquery.errors import Place, QueryRefused
+from dpquery.errors import Place, QueryRefused, SQLSyntaxError
 from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.program import AggregateQuery, GroupKey, Output, PostQuery, Query
 from dpquery.plan.relations import Filter, Join, JoinKind, Relation, Scan
@@ -20,6 +20,7 @@ from dpquery.plan.walk import depth
 from dpquery.policy.catalog import fold
 from dpquery.sql.bind_expressions import MAX_DEPTH, RowBinder
 from dpquery.sql.bind_groups import GroupBinder
+from dpquery.sql.dp_syntax import written
 from dpquery.sql.literals import count_literal
 from dpquery.sql.parse import DEFAULT_DIALECT, parse, place_of
 from dpquery.sql.scope import Named, Scope, find_table
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from dpquery.plan.expressions import Expression
     from dpquery.policy.catalog import Catalog
+    from dpquery.sql.parse import Statement
 
 MAX_TABLES = 16
 """Tables in FROM; a self-join multiplies a unit's rows with each of them."""
@@ -45,10 +47,23 @@ def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
         QueryRefused: something in it is not on the allow-list.
     """
     try:
-        return _Statement(parse(sql, dialect), sql, catalog).query()
+        return _Statement(_select(parse(sql, dialect), sql), sql, catalog).query()
     except RecursionError:
         msg = "the query is nested too deeply"
         raise QueryRefused(msg, code="DPQ004") from None
+
+
+def _select(statement: Statement, sql: str) -> exp.Select:
+    """Return the one SELECT, without parameters, that is answered so far."""
+    if not isinstance(statement, exp.Select):
+        msg = f"only SELECT is answered, not {statement.key.upper()}"
+        place = place_of(statement, sql)
+        raise SQLSyntaxError(msg, code="DPQ005", place=place)
+    for place in written(statement):
+        msg = "privacy parameters in the query are not supported yet"
+        hint = "give epsilon beside the query; bounds with LEAST and GREATEST"
+        raise QueryRefused(msg, code="DPQ135", place=place, hint=hint)
+    return statement
 
 
 _CLAUSES = {
