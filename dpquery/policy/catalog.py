@@ -7,7 +7,7 @@ type. A :class:`Catalog` is the two joined and checked against each other.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -130,8 +130,11 @@ class CatalogTable:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All tables of one policy."""
+    """All tables and views of one policy."""
 
     tables: Mapping[str, CatalogTable]
     unit: str
     """The policy's word for the privacy unit, e.g. ``patient``."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """The owner's SELECTs by their names, none of which is a table's; DuckDB's SQL,
+    as it stands in the policy and not bound yet."""
