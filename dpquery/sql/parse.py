@@ -49,6 +49,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
     except (
         SqlglotError,
         RecursionError,
+        AssertionError,
         ValueError,
         TypeError,
         AttributeError,

@@ -35,6 +35,7 @@ BROKEN = [
     "SELEC COUNT(*) FROM visits",
     "SELECT COUNT(*) FORM visits x y",
     "SELECT a, FROM , visits",
+    "FROM visits |> UNION ALL SELECT 2",
     ")",
     "'",
 ]
