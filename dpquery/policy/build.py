@@ -82,6 +82,7 @@ def build(loaded: LoadedPolicy, described: Sequence[DescribedColumn]) -> Catalog
     catalog = Catalog(
         {spelled: join.table(name) for name, spelled in join.spelled.items()},
         loaded.policy.privacy_unit,
+        dict(loaded.policy.views),
     )
     _check_units(join, catalog)
     _check_hops(join, catalog)

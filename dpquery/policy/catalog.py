@@ -130,10 +130,11 @@ class CatalogTable:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All tables of one policy."""
+    """All tables and views of one policy."""
 
     tables: Mapping[str, CatalogTable]
     unit: str
     """The policy's word for the privacy unit, e.g. ``patient``."""
     views: Mapping[str, str] = field(default_factory=dict)
-    """Named SELECTs of the policy, by name; each may read those before it."""
+    """The owner's SELECTs by their names, none of which is a table's; DuckDB's SQL,
+    as it stands in the policy and not bound yet."""

@@ -14,6 +14,7 @@ from dpquery.sql.bind_query import QueryBinder
 from dpquery.sql.bound import AnswerQuery, PublicQuery, RowsQuery
 from dpquery.sql.environment import environment_of
 from dpquery.sql.lower_select import identifier
+from dpquery.sql.dp_syntax import written
 from dpquery.sql.parse import DEFAULT_DIALECT, parse, place_of
 from dpquery.sql.traces import traced
 from dpquery.sql.typed_answers import computed
@@ -32,10 +33,17 @@ def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
         QueryRefused: something in it is not on the allow-list.
     """
     try:
-        return _bound(parse(sql, dialect), environment_of(sql, catalog), catalog)
+        parsed = parse(sql, dialect)
+        node = _query_of(parsed) if isinstance(parsed, exp.Pivot) else parsed
+        return _bound(node, environment_of(sql, catalog), catalog)
     except RecursionError:
         msg = "the query is nested too deeply"
         raise QueryRefused(msg, code="DPQ004") from None
+
+
+def _query_of(pivot: exp.Pivot) -> exp.Query:
+    """Return DuckDB's PIVOT statement as a query."""
+    return exp.Select(expressions=[exp.Star()]).from_(exp.Subquery(this=pivot))
 
 
 def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query:
@@ -45,6 +53,11 @@ def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query
         bound = AnswerBinder(binder, environment).public(bound)
     if isinstance(bound, RowsQuery):
         _refuse_rows(node, bound, environment)
+    for place in written(node):
+        if (place.line, place.column) not in binder.heard:
+            msg = "these privacy parameters belong to no release"
+            hint = "they go with the SELECT whose aggregates mix rows of several units"
+            raise QueryRefused(msg, code="DPQ135", place=place, hint=hint)
     post = _post(bound, binder, catalog)
     return Query(tuple(binder.boundaries), tuple(binder.inputs), post)
 

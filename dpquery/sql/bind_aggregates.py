@@ -264,7 +264,7 @@ class AggregateBinder:
         raise self._block.refusal(node, msg, "DPQ105", hint)
 
     def _clamp(self, node: exp.Expr) -> Clamp | None:
-        return clamp_of(node, self._block)
+        return clamp_of(self._rows.binder, node)
 
     # --- ranks -------------------------------------------------------------------
 

@@ -171,7 +171,18 @@ class AnswerBinder:
             return inside.tree(node, self._rows_around())
         if isinstance(node, exp.Column):
             return self._lifted(node)
+        if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            return self._read(node)
         return mapped(node, self._part)
+
+    def _read(self, node: exp.Table) -> exp.Expr:
+        """Return a table inside of what the parser knows no FROM of, as a query."""
+        select = exp.Select(expressions=[exp.Star()]).from_(node.copy(), copy=False)
+        bound = self._binder.query(select, self._environment)
+        made = exp.Subquery(this=self.answer(bound, node).tree)
+        alias = identifier(alias_name(node) or node.name)
+        made.set("alias", exp.TableAlias(this=alias))
+        return made
 
     def _lifted(self, node: exp.Expr) -> exp.Expr:
         """Return a column of this SELECT as it is, one of those around as it is there."""

@@ -265,7 +265,7 @@ class BoundaryBinder:
 
     def _release(self) -> None:
         """Add one boundary for each level."""
-        wishes: Wishes = wishes_of(self._select, self._block)
+        wishes: Wishes = wishes_of(self._binder, self._select, self._block)
         for name, chosen in zip(self._level_names(), self._levels.sets, strict=True):
             keys = tuple(self._keys[each] for each in chosen)
             self._binder.boundaries.append(

@@ -70,6 +70,8 @@ class QueryBinder:
         self._releases = 0
         self._nodes = 0
         self._answered: list[NamedQuery] = []
+        self.heard: set[tuple[int, int]] = set()
+        """Where the privacy parameters stand that some release keeps to."""
 
     def query(
         self, node: exp.Query, environment: Environment, outer: Block | None = None

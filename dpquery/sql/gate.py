@@ -1,4 +1,4 @@
-"""What stands in front of the parser: size, characters and nesting of the text.
+"""What stands in front of the parser: size, characters, comments, nesting.
 
 sqlglot is written for friendly input: 20 nested type keywords keep it busy for
 minutes, and characters that are white space to DuckDB are letters to it
@@ -36,7 +36,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_BRACKETS = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
+_OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
+_CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
 
 
 def check(sql: str) -> None:
@@ -70,6 +71,20 @@ def unclosed(sql: str) -> int | None:
     return None
 
 
+def without_comments(tokens: Sequence[Token]) -> list[Token]:
+    """
+    Return *tokens* without the comments on them, and without hints to a planner.
+
+    sqlglot takes orders from comments: ``/* sqlglot.meta start=x */`` writes into the
+    node before it, and ``/* sqlglot.anonymous */`` renames a function.
+    """
+    return [
+        Token(each.token_type, each.text, each.line, each.col, each.start, each.end)
+        for each in tokens
+        if each.token_type is not TokenType.HINT
+    ]
+
+
 def check_nesting(
     sql: str, tokens: Sequence[Token], types: Container[TokenType]
 ) -> None:
@@ -90,10 +105,10 @@ def check_nesting(
     open_brackets: list[bool] = []
     before = None
     for token in tokens:
-        if token.token_type in _BRACKETS:
+        if token.token_type in _OPENING:
             open_brackets.append(before in types)
-        elif token.text in {")", "]", "}"} and open_brackets:
-            open_brackets.pop()
+        elif token.token_type in _CLOSING and open_brackets:
+            open_brackets.pop()  # by its type: the text ')' closes nothing
         deep = len(open_brackets) > MAX_NESTING
         if deep or sum(open_brackets) > MAX_TYPE_NESTING:
             msg = "brackets are nested too deeply"

@@ -1,17 +1,17 @@
-"""Text to one SELECT: dialects, and syntax errors a person can use."""
+"""Text to one query: dialects, and syntax errors a person can use."""
 
 from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import Dialect, Dialects, exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 
 from dpquery.errors import ConfigError, SQLSyntaxError
 from dpquery.policy.catalog import fold
-from dpquery.sql import gate
+from dpquery.sql import dp_syntax, gate
 
 if TYPE_CHECKING:
     from dpquery.errors import Place
@@ -22,27 +22,34 @@ DEFAULT_DIALECT = "duckdb"
 logging.getLogger("sqlglot").disabled = True
 
 
-def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
+Statement: TypeAlias = exp.Select | exp.SetOperation | exp.Pivot
+"""What can be asked: DuckDB's PIVOT is a statement too, and no ``exp.Query``."""
+
+
+def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
     """
-    Return the one SELECT that *sql* is.
+    Return the one query that *sql* is, without brackets around it.
+
+    Its nodes carry the privacy parameters that the text gives: see ``dp_syntax``.
 
     Raises:
-        SQLSyntaxError: it is not one SELECT statement.
+        SQLSyntaxError: it is not one query.
+        QueryRefused: its privacy parameters are none that can be had.
         ConfigError: the dialect is not known.
     """
     gate.check(sql)
     reader = _dialect(dialect)
     try:
-        tokens = reader.tokenize(sql)
+        tokens = gate.without_comments(reader.tokenize(sql))
         gate.check_nesting(sql, tokens, reader.parser_class.TYPE_TOKENS)
-        parsed = reader.parser().parse(tokens, sql)
-        # a comment behind the last semicolon is not a statement
-        statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
+        cut = dp_syntax.cut(sql, tokens)
+        parsed = reader.parser().parse(cut.tokens, sql)
     except (ParseError, TokenError) as error:
         raise _syntax_error(sql, error) from None
     except (
         SqlglotError,
         RecursionError,
+        AssertionError,
         ValueError,
         TypeError,
         AttributeError,
@@ -52,16 +59,29 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
         # sqlglot's own slips on mangled text are the text's fault here
         msg = "this is not SQL that can be parsed"
         raise SQLSyntaxError(msg, code="DPQ001") from None
+    statements = [each for each in parsed if each]
     if len(statements) != 1:
         msg = f"one SELECT is expected, {len(statements)} statements were given"
         hint = "send them one at a time; each is priced and answered on its own"
         raise SQLSyntaxError(msg, code="DPQ005", hint=hint)
-    statement = statements[0]
-    if not isinstance(statement, exp.Select):
-        kind = statement.key.upper()
-        msg = f"only SELECT is answered, not {kind}"
-        raise SQLSyntaxError(msg, code="DPQ005", place=place_of(statement, sql))
-    return statement
+    dp_syntax.attach(statements[0], cut.parameters)
+    return _query(statements[0], sql)
+
+
+def _query(statement: exp.Expr, sql: str) -> Statement:
+    """Return *statement* without its brackets, if it is a query."""
+    while isinstance(statement, exp.Subquery) and statement.is_wrapper:
+        statement = statement.this
+    if isinstance(statement, exp.Subquery):
+        # databases differ in whether these sort and cut before or after those within
+        msg = "a query in brackets has ORDER BY, LIMIT or a name behind them"
+        hint = "write ORDER BY and LIMIT inside the brackets"
+        place = place_of(statement, sql)
+        raise SQLSyntaxError(msg, code="DPQ005", place=place, hint=hint)
+    if isinstance(statement, Statement):
+        return statement
+    msg = f"only SELECT is answered, not {statement.key.upper()}"
+    raise SQLSyntaxError(msg, code="DPQ005", place=place_of(statement, sql))
 
 
 def _dialect(name: str) -> Dialect:

@@ -72,7 +72,7 @@ def typed_input(
     What does not fit the type is NULL: the engine below must not fail on it.
 
     Raises:
-        QueryRefused: DPQ135, its columns have no names or no types.
+        QueryRefused: DPQ138, its columns have no names or no types.
     """
     names = answer.names
     types = None if names is None else _types(answer.tree, boundaries, catalog)
@@ -82,7 +82,7 @@ def typed_input(
             unknown = f" of {names[types.index(None)]}"
         msg = f"the type{unknown} is not known where private rows are compared with it"
         hint = "CAST it to a type, e.g. CAST(… AS DOUBLE), under an alias"
-        raise QueryRefused(msg, code="DPQ135", place=place, hint=hint)
+        raise QueryRefused(msg, code="DPQ138", place=place, hint=hint)
     columns = tuple((n, t) for n, t in zip(names, types, strict=True) if t is not None)
     made = [
         exp.Alias(

@@ -46,6 +46,17 @@ TOPICS = (
         "Send several SELECTs one at a time; each has its price.",
     ),
     Topic(
+        "DPQ006",
+        "privacy parameters that cannot be read",
+        "A clause WITH DIFFERENTIAL_PRIVACY, or a contribution bound in an aggregate, "
+        "is written in another way than ZetaSQL and BigQuery write it: a word is "
+        "unknown, missing, there twice or in the wrong place, or a value is of "
+        "another kind. Values are constants.",
+        "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (epsilon = 0.5, delta = 1e-10) "
+        "ward, SUM(cost, contribution_bounds_per_group => (0, 500)) FROM visits "
+        "GROUP BY ward",
+    ),
+    Topic(
         "DPQ100",
         "this cannot be answered",
         "The query is SQL, but a part of it is not on the list of what dpquery "
@@ -240,6 +251,30 @@ TOPICS = (
         "LIMIT and OFFSET take constants",
         "Nothing but a whole number is read there.",
         "For example LIMIT 10.",
+    ),
+    Topic(
+        "DPQ135",
+        "a privacy parameter that is not supported",
+        "ZetaSQL has this parameter, dpquery has not: what it would change is said by "
+        "the policy, or follows from other parameters.",
+        "Leave it out, or do what the hint says.",
+    ),
+    Topic(
+        "DPQ136",
+        "a privacy parameter out of range",
+        "An epsilon lies between 1e-6 and 1e9, a delta between 1e-18 and 1, and a "
+        "unit counts in at least one group. ZetaSQL switches the noise off with an "
+        "epsilon of 1e20; here nothing switches it off.",
+        "Write a value of the range, or leave the option out: the policy has a usual "
+        "value.",
+    ),
+    Topic(
+        "DPQ137",
+        "contribution bounds that bound nothing",
+        "`contribution_bounds_per_group` and `contribution_bounds_per_row` are two "
+        "constants, the lower one first, in the brackets of an aggregate. They are "
+        "seen in the query, so they must not be taken from the data.",
+        "For example SUM(cost, contribution_bounds_per_group => (0, 500)).",
     ),
     Topic(
         "DPQ140",

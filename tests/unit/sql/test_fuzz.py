@@ -16,8 +16,10 @@ from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.sql.bind import bind
+from dpquery.sql.dp_syntax import written
 from dpquery.sql.lower import lower_release
 from dpquery.sql.lower_post import lower_post
+from dpquery.sql.parse import parse
 
 if TYPE_CHECKING:
     from dpquery.engines.duckdb import DuckDBEngine
@@ -154,6 +156,51 @@ def mutated(draw: st.DrawFn) -> str:
     return "".join(tokens)
 
 
+PARAMETERS = [
+    (
+        "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (epsilon = 0.5, delta = 1e-10,"
+        " max_groups_contributed = 4, group_selection_strategy = PUBLIC_GROUPS,"
+        " privacy_unit_column = o.customer_id) status, COUNT(*),"
+        " SUM(amount, contribution_bounds_per_group => (-0.5, 500))"
+        " FROM orders AS o GROUP BY status"
+    ),
+    (
+        "SELECT AVG(amount, contribution_bounds_per_row => (0, 100)) AS a, n: COUNT(*,"
+        " contribution_bounds_per_group => (0, 5)) FROM (SELECT WITH"
+        " DIFFERENTIAL_PRIVACY OPTIONS () amount FROM orders) UNION ALL SELECT WITH"
+        " DIFFERENTIAL_PRIVACY OPTIONS (epsilon = NULL) COUNT(*), 1 FROM orders"
+    ),
+]
+PARAMETER_TOKENS = [re.findall(r"'[^']*'|=>|\w+|\s+|[^\w\s]", p) for p in PARAMETERS]
+PARAMETER_WORDS = [
+    *sorted({token for tokens in PARAMETER_TOKENS for token in tokens}),
+    *("WITH", "OPTIONS", "(", ")", ",", "=", "=>", ":=", "'", "')'", '"', ";", "--"),
+    *("epsilon", "kappa", "report_format", "NULL", "-", "+", ".", "1e999", "[", "}"),
+    *("/* 0 */", "/*+ x */", "/* sqlglot.meta dp=1 */", "SELECT", "x.y.z", "OVER ()"),
+]
+
+
+@st.composite
+def mutated_parameters(draw: st.DrawFn) -> str:
+    tokens = list(draw(st.sampled_from(PARAMETER_TOKENS)))
+    for _ in range(draw(st.integers(1, 4))):
+        at, other = (draw(st.integers(0, len(tokens) - 1)) for _ in range(2))
+        match draw(st.sampled_from(["delete", "swap", "double", "insert", "cut"])):
+            case "delete" if len(tokens) > 1:
+                del tokens[at]
+            case "swap":
+                tokens[at], tokens[other] = tokens[other], tokens[at]
+            case "double":
+                tokens.insert(at, tokens[at])
+            case "insert":
+                tokens.insert(at, " " + draw(st.sampled_from(PARAMETER_WORDS)) + " ")
+            case "cut" if at > 0:
+                tokens = tokens[:at]
+            case _:
+                pass
+    return "".join(tokens)
+
+
 FUZZ = settings(
     derandomize=True,
     deadline=None,
@@ -252,6 +299,26 @@ def test_mutated_queries_in_every_dialect(
     outcome: Outcome, sql: str, dialect: str
 ) -> None:
     assert outcome(sql, dialect) in {"refused", "answered"}
+
+
+@settings(FUZZ, max_examples=1000)
+@given(
+    mutated_parameters(),
+    st.sampled_from([each.value for each in Dialects if each.value]),
+)
+def test_mutated_parameters_in_every_dialect(
+    outcome: Outcome, sql: str, dialect: str
+) -> None:
+    assert outcome(sql, dialect) in {"refused", "answered"}
+    try:
+        tree = parse(sql, dialect)
+    except (SQLSyntaxError, QueryRefused):
+        return
+    assert all(place.length > 0 for place in written(tree))  # they belong to nodes
+
+
+def test_the_parameters_are_read() -> None:
+    assert [len(list(written(parse(each)))) for each in PARAMETERS] == [2, 4]
 
 
 def test_the_good_ones_are_answered(outcome: Outcome) -> None:
