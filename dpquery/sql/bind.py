@@ -12,9 +12,9 @@ from dpquery.plan.relations import Group, Relation
 from dpquery.sql.bind_answers import AnswerBinder
 from dpquery.sql.bind_query import QueryBinder
 from dpquery.sql.bound import AnswerQuery, PublicQuery, RowsQuery
+from dpquery.sql.dp_syntax import written
 from dpquery.sql.environment import environment_of
 from dpquery.sql.lower_select import identifier
-from dpquery.sql.dp_syntax import written
 from dpquery.sql.parse import DEFAULT_DIALECT, parse, place_of
 from dpquery.sql.traces import traced
 from dpquery.sql.typed_answers import computed

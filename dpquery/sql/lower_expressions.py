@@ -23,11 +23,11 @@ from dpquery.plan.expressions import (
     Subquery,
     Window,
 )
-from dpquery.plan.relations import Released, Relation, Unnest
+from dpquery.plan.relations import Relation, Released, Unnest
 from dpquery.plan.walk import expressions as parts_of
 from dpquery.plan.walk import relations, subexpressions
 from dpquery.policy.catalog import SqlType
-from dpquery.sql import lower_relations
+from dpquery.sql import lower_aggregates, lower_relations
 from dpquery.sql.functions import (
     FUNCTIONS,
     binary,
@@ -77,7 +77,7 @@ def functions_of(expressions: Iterable[Expression]) -> frozenset[str]:
     found: set[str] = set()
     for expression in expressions:
         for part in subexpressions(expression):
-            found |= lower_relations.functions_in(part)
+            found |= lower_aggregates.functions_in(part)
             if isinstance(part, Call):
                 known = FUNCTIONS.get(part.function)
                 found |= _OPERATORS.get(part.function, frozenset())
@@ -147,11 +147,11 @@ def lower(expression: Expression) -> exp.Expression:
         case Subquery():
             return lower_relations.subquery(expression)
         case Window():
-            return lower_relations.window(expression)
+            return lower_aggregates.window(expression)
         case Aggregated():
-            return lower_relations.aggregated(expression)
+            return lower_aggregates.aggregated(expression)
         case InSample():
-            return lower_relations.in_sample(expression)
+            return lower_aggregates.in_sample(expression)
         case _:
             assert_never(expression)
 

@@ -13,14 +13,9 @@ from sqlglot import exp
 
 from dpquery.plan.expressions import (
     TRUE,
-    Aggregated,
     Expression,
-    Frame,
-    InSample,
-    Ordering,
     Subquery,
     SubqueryKind,
-    Window,
     conjuncts,
 )
 from dpquery.plan.relations import (
@@ -41,21 +36,14 @@ from dpquery.plan.relations import (
     Unnest,
 )
 from dpquery.plan.walk import visible
-from dpquery.policy.catalog import SqlType
-from dpquery.sql import lower_expressions
-from dpquery.sql.functions import binary, call, cast, number, text, try_cast
+from dpquery.sql import lower_aggregates, lower_expressions
+from dpquery.sql.functions import binary, call, cast, number
 from dpquery.sql.lower_select import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
 SCHEMA = "main"
-SALT = "dpquery-sample-1"
-"""Names the hash that samples units; it need not be secret."""
-SHARES = 1 << 32
-"""Parts into which a sample's share is cut."""
-CLAMPED = 1 << 46
-"""Values whose squares are summed inside a unit are kept within this many steps."""
 
 
 @dataclass(slots=True)
@@ -252,7 +240,7 @@ def query(relation: Relation) -> exp.Query:
         case Group(child=child, keys=keys, aggregates=aggregates):
             items = [*_items(keys, distinct=True), *_items(aggregates)]
             made = source(child).select(items)
-            by = [_merged(key.expression) for key in keys]
+            by = [lower_aggregates.merged(key.expression) for key in keys]
             return made.group_by(*by, copy=False) if by else made
         case SetOperation(kind=kind, left=left, right=right, distinct=distinct):
             kinds = {
@@ -281,7 +269,7 @@ def _side(project: Project, *, merges: bool) -> exp.Query:
 def _items(columns: Sequence[Named], *, distinct: bool = False) -> list[exp.Expr]:
     return [
         exp.Alias(
-            this=_merged(each.expression)
+            this=lower_aggregates.merged(each.expression)
             if distinct
             else lower_expressions.lower(each.expression),
             alias=identifier(each.name),
@@ -290,29 +278,10 @@ def _items(columns: Sequence[Named], *, distinct: bool = False) -> list[exp.Expr
     ]
 
 
-def _merged(expression: Expression) -> exp.Expr:
-    """Return a value by which rows are merged; -0.0 is 0.0, whichever comes first."""
-    lowered = lower_expressions.lower(expression)
-    if expression.type is not SqlType.DOUBLE:
-        return lowered
-    return binary(exp.Add, lowered, cast(text("0"), "DOUBLE"))
-
-
 def _first(made: exp.Select, top: Top) -> exp.Select:
-    made.set("order", exp.Order(expressions=_ordered(top.order)))
+    made.set("order", exp.Order(expressions=lower_aggregates.ordered(top.order)))
     made.set("limit", exp.Limit(expression=number(top.count)))
     return made
-
-
-def _ordered(order: Iterable[Ordering]) -> list[exp.Expr]:
-    return [
-        exp.Ordered(
-            this=lower_expressions.lower(each.expression),
-            desc=each.descending,
-            nulls_first=each.nulls_first,
-        )
-        for each in order
-    ]
 
 
 # --- values of other rows ------------------------------------------------------------
@@ -356,182 +325,3 @@ def _one_column(relation: Relation) -> exp.Query:
             return query(relation)
     value = lower_expressions.lower(visible(relation)[0])
     return source(relation).select([value])
-
-
-def window(expression: Window) -> exp.Expr:
-    """Return a window function over the rows of a unit, in an order without ties."""
-
-    def over(function: exp.Expr) -> exp.Expr:
-        order = _ordered(expression.order)
-        return exp.Window(
-            this=function,
-            partition_by=[lower_expressions.lower(e) for e in expression.partition],
-            order=exp.Order(expressions=order) if order else None,
-            spec=_frame(expression.frame),
-        )
-
-    arguments = expression.arguments
-    if expression.function in {"sum", "avg"}:
-        return _summed(expression, over, distinct=False)
-    if expression.function == "count":
-        made = call("count", *map(lower_expressions.lower, arguments))
-        return over(exp.Count(this=exp.Star()) if not arguments else made)
-    lowered = [lower_expressions.lower(each) for each in arguments]
-    if expression.function in {"min", "max"}:
-        lowered = [_merged(each) for each in arguments]
-    return over(call(expression.function, *lowered))
-
-
-def _frame(frame: Frame | None) -> exp.WindowSpec | None:
-    if frame is None:
-        return None
-    start, end = (
-        _end(each, first) for each, first in ((frame.start, True), (frame.end, False))
-    )
-    return exp.WindowSpec(
-        kind="ROWS" if frame.rows else "RANGE",
-        start=start[0],
-        start_side=start[1],
-        end=end[0],
-        end_side=end[1],
-    )
-
-
-def _end(at: int | None, first: bool) -> tuple[object, str]:  # noqa: FBT001 -- an end
-    if at is None:
-        return "UNBOUNDED", "PRECEDING" if first else "FOLLOWING"
-    if at == 0:
-        return "CURRENT ROW", ""
-    return number(abs(at)), "PRECEDING" if at < 0 else "FOLLOWING"
-
-
-def aggregated(expression: Aggregated) -> exp.Expr:
-    """Return an exact aggregate that does not depend on the order of rows."""
-    arguments, distinct = expression.arguments, expression.distinct
-    match expression.function:
-        case "count":
-            if not arguments:
-                return exp.Count(this=exp.Star())
-            return _called("count", _merged(arguments[0]), distinct=distinct)
-        case "sum" | "avg":
-            return _summed(expression, lambda made: made, distinct=distinct)
-        case "min" | "max":
-            return call(expression.function, _merged(arguments[0]))
-        case "only":
-            one = exp.EQ(this=exp.Count(this=exp.Star()), expression=number(1))
-            value = call("min", _merged(arguments[0]))
-            return exp.Case(ifs=[exp.If(this=one, true=value)])
-        case "quantile_cont" | "quantile_disc":
-            of, fraction = arguments
-            value = _merged(of)
-            if expression.function == "quantile_cont":
-                value = cast(value, "DOUBLE")
-            return call(expression.function, value, lower_expressions.lower(fraction))
-        case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
-            return _spread(expression)
-        case _:
-            return call(expression.function, *map(lower_expressions.lower, arguments))
-
-
-def _called(name: str, value: exp.Expr, *, distinct: bool) -> exp.Expr:
-    return call(name, exp.Distinct(expressions=[value]) if distinct else value)
-
-
-def _summed(
-    expression: Aggregated | Window,
-    over: Callable[[exp.Expr], exp.Expr],
-    *,
-    distinct: bool,
-) -> exp.Expr:
-    """Return a sum or mean of whole steps: exact, and the same in any order."""
-    (value,) = expression.arguments
-    lowered = lower_expressions.lower(value)
-    steps = 1
-    if value.type is not SqlType.INTEGER:
-        steps = 10**expression.digits
-        scaled = binary(
-            exp.Mul,
-            lower_expressions.as_double(value),
-            cast(text(str(steps)), "DOUBLE"),
-        )
-        lowered = try_cast(scaled, "BIGINT")
-    total = over(_called("sum", lowered, distinct=distinct))
-    if expression.function == "sum" and value.type is SqlType.INTEGER:
-        return try_cast(total, "BIGINT")
-    result: exp.Expr = cast(total, "DOUBLE")
-    if steps > 1:
-        result = binary(exp.Div, result, cast(text(str(steps)), "DOUBLE"))
-    if expression.function == "avg":
-        count = over(_called("count", lowered.copy(), distinct=distinct))
-        rows = call("nullif", cast(count, "DOUBLE"), number(0))
-        result = binary(exp.Div, result, rows)
-    return result
-
-
-def _spread(expression: Aggregated) -> exp.Expr:
-    """Return a variance, or its root, from exact sums of steps and of their squares."""
-    (value,) = expression.arguments
-    steps = 10 ** min(expression.digits, 4)
-    scaled = binary(
-        exp.Mul, lower_expressions.as_double(value), cast(text(str(steps)), "DOUBLE")
-    )
-    whole = try_cast(scaled, "BIGINT")
-    inside = exp.Between(this=whole, low=number(-CLAMPED), high=number(CLAMPED))
-    kept = exp.Case(ifs=[exp.If(this=inside, true=cast(whole.copy(), "HUGEINT"))])
-    count = cast(call("count", kept.copy()), "DOUBLE")
-    total = cast(call("sum", kept.copy()), "DOUBLE")
-    squares = cast(call("sum", exp.Mul(this=kept, expression=kept.copy())), "DOUBLE")
-    rows = call("nullif", count, number(0))
-    mean = binary(exp.Div, total, rows)
-    apart = binary(exp.Sub, squares, binary(exp.Mul, total.copy(), mean))
-    by = rows.copy()
-    if expression.function.endswith("samp"):
-        by = call("nullif", binary(exp.Sub, count.copy(), number(1)), number(0))
-    square = cast(text(str(steps * steps)), "DOUBLE")
-    variance = binary(exp.Div, binary(exp.Div, apart, by), square)
-    variance_ = call("greatest", variance, number(0))
-    known = exp.If(this=exp.GT(this=count.copy(), expression=number(0)), true=variance_)
-    result: exp.Expr = exp.Case(ifs=[known])
-    if expression.function.endswith("samp"):
-        several = exp.If(
-            this=exp.GT(this=count.copy(), expression=number(1)), true=variance_
-        )
-        result = exp.Case(ifs=[several])
-    return call("sqrt", result) if expression.function.startswith("stddev") else result
-
-
-def in_sample(expression: InSample) -> exp.Expr:
-    """Return whether a hash puts a unit into a sample."""
-    unit = cast(lower_expressions.lower(expression.unit), "VARCHAR")
-    salted = call("concat_ws", text("|"), text(SALT), text(str(expression.seed)), unit)
-    place = exp.Mod(this=call("md5_number_lower", salted), expression=number(SHARES))
-    below = number(int(expression.share * SHARES))
-    return binary(exp.LT, exp.Paren(this=place), below)
-
-
-SPECIAL_FUNCTIONS: dict[str, frozenset[str]] = {
-    "sum": frozenset({"sum", "*", "/"}),
-    "avg": frozenset({"sum", "count", "nullif", "*", "/"}),
-    "only": frozenset({"count", "min", "+"}),
-    "count": frozenset({"count", "+"}),
-    "min": frozenset({"min", "+"}),
-    "max": frozenset({"max", "+"}),
-    "quantile_cont": frozenset({"quantile_cont", "+"}),
-    "quantile_disc": frozenset({"quantile_disc", "+"}),
-    **dict.fromkeys(
-        ("var_pop", "var_samp", "stddev_pop", "stddev_samp"),
-        frozenset({"sum", "count", "nullif", "greatest", "sqrt", "*", "/", "-"}),
-    ),
-}
-"""What aggregates and windows call, where it is more than their name."""
-
-
-def functions_in(expression: Expression) -> frozenset[str]:
-    """Return what an expression of other rows calls itself, its parts left out."""
-    match expression:
-        case Window(function=function) | Aggregated(function=function):
-            return SPECIAL_FUNCTIONS.get(function, frozenset({function}))
-        case InSample():
-            return frozenset({"concat_ws", "md5_number_lower", "%"})
-        case _:
-            return frozenset()
