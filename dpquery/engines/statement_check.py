@@ -7,16 +7,17 @@ not list is refused (threats.md 1, gate G5). The parse reads no data.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from dpquery.engines.failures import failure
+from dpquery.engines.parse_tree import UnparsableError, statements, walk
 
 if TYPE_CHECKING:
+    import duckdb
+
     from dpquery.engines.base import Statement
+    from dpquery.engines.parse_tree import Node
 
 _OPERATORS = frozenset(
     {"+", "-", "*", "/", "//", "%", "||", "~~", "!~~", "~~*", "!~~*"}
@@ -47,8 +48,6 @@ _CLAUSES = frozenset(
     }
 )
 _JOINS = frozenset({"CROSS", "REGULAR"})
-
-Node = dict[str, Any]
 
 
 def check_statement(
@@ -82,35 +81,17 @@ class _Found:
 
 def _walk(connection: duckdb.DuckDBPyConnection, sql: str, found: _Found) -> str | None:
     """Fill *found* from *sql*; return what is wrong with it, if anything."""
-    if "\0" in sql:
-        return "it holds a NUL character"
     try:
-        rows = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-        tree = json.loads(rows[0][0])
-        statements = tree.get("statements", ())
-        if tree["error"] or len(statements) != 1:
+        parsed = statements(connection, sql)
+        if len(parsed) != 1:
             return "it is not one SELECT"
-        _visit(statements[0], frozenset(), found)
+        for node, ctes in walk(parsed[0], frozenset()):
+            _check_node(node, ctes, found)
     except _UnexpectedError as unexpected:
         return str(unexpected)
-    except (duckdb.ParserException, LookupError, RecursionError):
+    except (UnparsableError, LookupError, RecursionError):
         return "it cannot be parsed"
     return None
-
-
-def _visit(node: Node, names: frozenset[str], found: _Found) -> None:
-    """Check *node* and all below it; *names* are the CTEs in scope."""
-    if "type" in node:
-        _check_node(node, names, found)
-    for cte in node.get("cte_map", {}).get("map", ()):
-        _visit(cte["value"], names, found)
-        names |= {cte["key"]}
-    below = [value for key, value in node.items() if key != "cte_map"]
-    for value in below:
-        if isinstance(value, dict):
-            _visit(value, names, found)
-        elif isinstance(value, list):
-            below.extend(value)  # lists hold nodes, lists of nodes, and names
 
 
 def _check_node(node: Node, names: frozenset[str], found: _Found) -> None:

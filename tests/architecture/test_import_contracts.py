@@ -57,7 +57,7 @@ def test_every_driver_has_a_contract() -> None:
         "kernel",
         "sql | noise | engines | ledger",
         "plan",
-        "policy | results",
+        "policy | results | cells",
         "accounting",
         "errors",
     ]
