@@ -30,7 +30,8 @@ _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 _EXPRESSIONS = frozenset(
     {
         *("BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION"),
-        *("CONSTANT", "FUNCTION", "OPERATOR", "STAR", "SUBQUERY", "TYPE", "WINDOW"),
+        *("CONSTANT", "FUNCTION", "OPERATOR", "PARAMETER", "STAR", "SUBQUERY"),
+        *("TYPE", "WINDOW"),
     }
 )
 _OPERATOR_TYPES = frozenset(
@@ -59,7 +60,7 @@ def check_statement(
     Raises:
         EngineFailure: DPQ510; a fault of dpquery, never of the analyst.
     """
-    found = _Found(statement.functions | _OPERATORS)
+    found = _Found(statement.functions | _OPERATORS, frozenset(statement.parameters))
     problem = _walk(connection, statement.sql, found)
     if problem is None and found.tables != statement.tables:
         problem = "it reads other tables than planned"
@@ -76,6 +77,7 @@ class _Found:
     """What the walk may meet, and which tables it met."""
 
     functions: frozenset[str]
+    parameters: frozenset[str]
     tables: set[str] = field(default_factory=set)
 
 
@@ -120,6 +122,8 @@ def _check_expression(node: Node, found: _Found) -> None:
             _check_function(node, node["function_name"], found)
         case "OPERATOR" if node["type"] not in _OPERATOR_TYPES:
             raise _UnexpectedError("an operator that no plan uses")
+        case "PARAMETER" if node["identifier"] not in found.parameters:
+            raise _UnexpectedError("a parameter that is not given")
         case "STAR" if node["columns"]:
             raise _UnexpectedError("columns chosen by a pattern")
         case kind if kind not in _EXPRESSIONS:

@@ -30,12 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.accounting.accountant import Promise
-    from dpquery.plan.program import (
-        Cell,
-        Program,
-        ReleasedColumn,
-        ReleaseStep,
-    )
+    from dpquery.plan.program import Program, ReleasedColumn, ReleaseStep
     from dpquery.policy.catalog import Catalog
 
 
@@ -66,15 +61,10 @@ class Prepared:
     fingerprint: str
     """Equal for queries with the same plan, noise and price."""
 
-    def step(self, name: str) -> PricedStep:
-        """Return the release called *name*."""
-        return next(each for each in self.steps if each.step.name == name)
-
-    def column(self, cell: Cell) -> tuple[PricedStep, ReleasedColumn]:
-        """Return the released column that a cell of the answer shows."""
-        found = self.step(cell.levels[0])
-        column = next(c for c in found.step.columns if c.name == cell.column)
-        return found, column
+    def column(self, release: str, name: str) -> tuple[PricedStep, ReleasedColumn]:
+        """Return a column of the release called *release*."""
+        found = next(each for each in self.steps if each.step.name == release)
+        return found, next(c for c in found.step.columns if c.name == name)
 
 
 def prepare(
@@ -162,7 +152,8 @@ def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ..
     found = []
     for output in outputs:
         if output.cell is not None:
-            step, column = prepared.column(output.cell)
+            cell = output.cell
+            step, column = prepared.column(cell.levels[0], cell.column)
             half = _half_width(step, column, confidence)
             found.append(Expected(output.name, half))
     return tuple(found)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from dpquery.plan.expressions import Constant, Expression
     from dpquery.plan.relations import Owned, Relation
-    from dpquery.policy.catalog import SqlType
+    from dpquery.policy.catalog import CatalogTable, SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class AggregateQuery:
 class PublicTable:
     """A public table that is read above the boundary, with the columns in use."""
 
-    table: str
+    table: CatalogTable
     columns: tuple[str, ...]
 
 

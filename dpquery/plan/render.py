@@ -6,18 +6,41 @@ import datetime as dt
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.plan.expressions import (
+    TRUE,
+    Aggregated,
     Call,
     Case,
     Cast,
     ColumnRef,
     Constant,
     Expression,
+    Frame,
+    InSample,
     Literal,
+    Ordering,
+    Subquery,
+    SubqueryKind,
+    Window,
 )
-from dpquery.plan.relations import Filter, Join, Relation, Scan
+from dpquery.plan.relations import (
+    Filter,
+    Group,
+    Join,
+    Listed,
+    Project,
+    Relation,
+    Released,
+    Sample,
+    Scan,
+    SetOperation,
+    Top,
+    Unnest,
+)
 
 if TYPE_CHECKING:
-    from dpquery.plan.relations import Owned
+    from collections.abc import Iterable
+
+    from dpquery.plan.relations import Named, Owned
 
 _INFIX = {
     "add": "+",
@@ -65,8 +88,69 @@ def expression_text(expression: Expression) -> str:
             return f"CASE{whens} ELSE {expression_text(otherwise)} END"
         case Call(function=function, arguments=arguments):
             return _call_text(function, arguments)
+        case Subquery():
+            return _subquery_text(expression)
+        case Window():
+            return _window_text(expression)
+        case Aggregated(function=function, arguments=arguments, distinct=distinct):
+            inner = _texts(arguments) or "*"
+            return f"{function}({'DISTINCT ' if distinct else ''}{inner})"
+        case InSample(unit=unit, share=share):
+            percent = f"{float(share * 100):g} %"
+            return f"{expression_text(unit)} is in a sample of {percent}"
         case _:
             assert_never(expression)
+
+
+def _texts(expressions: Iterable[Expression]) -> str:
+    return ", ".join(map(expression_text, expressions))
+
+
+def _subquery_text(subquery: Subquery) -> str:
+    """Return a subquery by the tree of its rows, on one line."""
+    inner = "; ".join(line.strip() for line in relation_lines(subquery.relation))
+    match subquery.kind:
+        case SubqueryKind.EXISTS:
+            return f"EXISTS ({inner})"
+        case SubqueryKind.SCALAR:
+            return f"({inner})"
+        case SubqueryKind.ANY if subquery.needle is not None:
+            sign = _INFIX[subquery.comparison]
+            return f"{expression_text(subquery.needle)} {sign} ANY ({inner})"
+        case _:
+            msg = "ANY compares with something"
+            raise ValueError(msg)
+
+
+def _window_text(window: Window) -> str:
+    parts = []
+    if window.partition:
+        parts.append(f"PARTITION BY {_texts(window.partition)}")
+    if window.order:
+        parts.append(f"ORDER BY {_order_text(window.order)}")
+    if window.frame is not None:
+        parts.append(_frame_text(window.frame))
+    return f"{window.function}({_texts(window.arguments)}) OVER ({' '.join(parts)})"
+
+
+def _order_text(order: Iterable[Ordering]) -> str:
+    return ", ".join(
+        expression_text(each.expression) + (" DESC" if each.descending else "")
+        for each in order
+    )
+
+
+def _frame_text(frame: Frame) -> str:
+    ends = (_end_text(frame.start, "PRECEDING"), _end_text(frame.end, "FOLLOWING"))
+    return f"{'ROWS' if frame.rows else 'RANGE'} BETWEEN {ends[0]} AND {ends[1]}"
+
+
+def _end_text(end: int | None, unbounded: str) -> str:
+    if end is None:
+        return f"UNBOUNDED {unbounded}"
+    if end == 0:
+        return "CURRENT ROW"
+    return f"{abs(end)} {'PRECEDING' if end < 0 else 'FOLLOWING'}"
 
 
 def _call_text(function: str, arguments: tuple[Expression, ...]) -> str:
@@ -120,15 +204,56 @@ def relation_lines(relation: Relation, depth: int = 0) -> list[str]:
             alias = "" if table.name == name else f" as {name}"
             kind = "public" if table.public else "private"
             return [f"{indent}scan {table.name}{alias} ({kind})"]
-        case Filter(child=child, predicate=predicate):
-            head = f"{indent}filter {expression_text(predicate)}"
-            return [head, *relation_lines(child, depth + 1)]
-        case Join(left=left, right=right, kind=kind, condition=condition):
-            head = f"{indent}{kind.lower()} join on {expression_text(condition)}"
+        case Listed(name=name, rows=rows):
+            return [f"{indent}{len(rows)} rows of constants as {name}"]
+        case Released(name=name, source=source):
+            return [f"{indent}the answer {source} as {name}"]
+        case Join(left=left, right=right):
             inner = relation_lines(left, depth + 1) + relation_lines(right, depth + 1)
-            return [head, *inner]
+            return [f"{indent}{_head(relation)}", *inner]
+        case SetOperation(left=left, right=right):
+            inner = relation_lines(left, depth + 1) + relation_lines(right, depth + 1)
+            return [f"{indent}{_head(relation)}", *inner]
+        case Filter() | Unnest() | Sample() | Top() | Project() | Group():
+            inner = relation_lines(relation.child, depth + 1)
+            return [f"{indent}{_head(relation)}", *inner]
         case _:
             assert_never(relation)
+
+
+def _head(
+    relation: Filter | Join | Unnest | Sample | Top | Project | Group | SetOperation,
+) -> str:
+    """Return what an operator does, on one line."""
+    match relation:
+        case Filter(predicate=predicate):
+            return f"filter {expression_text(predicate)}"
+        case Join(kind=kind, condition=condition, lateral=lateral):
+            on = "" if condition == TRUE else f" on {expression_text(condition)}"
+            return f"{kind.lower()} join{' lateral' if lateral else ''}{on}"
+        case Unnest(elements=elements, name=name):
+            return f"each element of {expression_text(elements)} as {name}"
+        case Sample(share=share):
+            return f"sample of {float(share * 100):g} % of the units"
+        case Top(order=order, count=count):
+            return f"first {count} by {_order_text(order)}"
+        case Project(columns=columns, distinct=distinct, name=name):
+            return f"{'distinct' if distinct else 'select'} {_made(columns)} as {name}"
+        case Group(keys=keys, aggregates=aggregates, name=name):
+            by = f" by {_made(keys)}" if keys else ""
+            return f"group{by}: {_made(aggregates)} as {name}"
+        case SetOperation(kind=kind, distinct=distinct, name=name):
+            return f"{kind.lower()}{'' if distinct else ' all'} as {name}"
+        case _:
+            assert_never(relation)
+
+
+def _made(columns: Iterable[Named]) -> str:
+    return ", ".join(
+        text if (text := expression_text(each.expression)).endswith(f".{each.name}")
+        else f"{text} as {each.name}"
+        for each in columns
+    )
 
 
 def owned_lines(source: Owned, depth: int = 0) -> list[str]:

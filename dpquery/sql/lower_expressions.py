@@ -180,9 +180,15 @@ def _column(reference: ColumnRef) -> exp.Expression:
     timestamp in nanoseconds cannot be compared with one of the year 1.
     """
     plain = column(reference.relation, reference.name)
+    type_ = column_type(reference)
+    return plain if type_ == reference.engine_type else try_cast(plain, type_)
+
+
+def column_type(reference: ColumnRef) -> str:
+    """Return the engine's type of a column in a plan."""
     if reference.engine_type in _PLAIN or reference.type is SqlType.DECIMAL:
-        return plain
-    return try_cast(plain, ENGINE_TYPES[reference.type])
+        return reference.engine_type
+    return ENGINE_TYPES[reference.type]
 
 
 def _call(expression: Call) -> exp.Expression:

@@ -43,6 +43,8 @@ from dpquery.sql.lower_select import identifier
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dpquery.policy.catalog import CatalogTable
+
 SCHEMA = "main"
 
 
@@ -160,11 +162,7 @@ def _table(relation: Relation) -> exp.Expr:
     """Return a relation that makes columns as one table of FROM."""
     match relation:
         case Scan(table=table, name=name):
-            return exp.Table(
-                this=identifier(table.name),
-                db=identifier(SCHEMA),
-                alias=exp.TableAlias(this=identifier(name)),
-            )
+            return table_of(table, name)
         case Listed():
             return _listed(relation)
         case Released(name=name):
@@ -182,6 +180,15 @@ def _table(relation: Relation) -> exp.Expr:
             raise ValueError(msg)
         case _:
             assert_never(relation)
+
+
+def table_of(table: CatalogTable, name: str) -> exp.Table:
+    """Return a table of the policy under a name."""
+    return exp.Table(
+        this=identifier(table.name),
+        db=identifier(SCHEMA),
+        alias=exp.TableAlias(this=identifier(name)),
+    )
 
 
 def _derived(inner: exp.Query, name: str) -> exp.Subquery:

@@ -138,3 +138,11 @@ def place_of(node: exp.Expr, sql: str) -> Place | None:
             return gate.place(sql, start, end + 1)
         within = within.parent
     return None
+
+
+def place_of_word(sql: str, word: str) -> Place | None:
+    """Return where *word* first stands in *sql*, quoted or not; in any case of letters."""
+    name = re.escape(word.strip('"'))
+    pattern = rf"(?<!\w){name}(?!\w)"
+    found = re.search(pattern, sql, re.IGNORECASE)
+    return None if found is None else gate.place(sql, found.start(), found.end())

@@ -51,8 +51,13 @@ def computed(tree: exp.Query, catalog: Catalog) -> Computed:
     )
     tables = tuple(
         PublicTable(
-            name,
-            tuple(c for c in catalog.tables[name].columns if every or fold(c) in words),
+            catalog.tables[name],
+            tuple(
+                column.name
+                for column in catalog.tables[name].columns.values()
+                if column.type is not SqlType.UNSUPPORTED
+                and (every or fold(column.name) in words)
+            ),
         )
         for name in public
     )
