@@ -43,7 +43,10 @@ def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
 
 def _query_of(pivot: exp.Pivot) -> exp.Query:
     """Return DuckDB's PIVOT statement as a query."""
-    return exp.Select(expressions=[exp.Star()]).from_(exp.Subquery(this=pivot))
+    inner = pivot.copy()
+    select = exp.Select(expressions=[exp.Star()])
+    select.set("with_", inner.args.pop("with_", None))
+    return select.from_(exp.Subquery(this=inner), copy=False)
 
 
 def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query:

@@ -103,6 +103,13 @@ class AnswerBinder:
             made.set(key, exp.Subquery(this=answer.tree) if ordered else answer.tree)
         return AnswerQuery(_query(made), answers[0].names)
 
+    def pivoted(self, pivot: exp.Pivot, bound: Bound) -> AnswerQuery:
+        """Return DuckDB's PIVOT of an answer."""
+        made = mapped(pivot, self._part)
+        made.set("this", exp.Subquery(this=self.answer(bound, pivot).tree))
+        star = exp.Select(expressions=[exp.Star()])
+        return AnswerQuery(star.from_(exp.Subquery(this=made), copy=False), None)
+
     def answer(self, bound: Bound, node: exp.Expr) -> AnswerQuery:
         """
         Return *bound* as a query above the boundary.

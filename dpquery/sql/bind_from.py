@@ -32,7 +32,14 @@ from dpquery.plan.walk import column_of, columns, is_private, made_column
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.bind_tables import TableBinder, alias_columns, alias_name
-from dpquery.sql.bound import AnswerQuery, Block, Bound, PublicQuery, RowsQuery
+from dpquery.sql.bound import (
+    AnswerQuery,
+    Block,
+    Bound,
+    PublicQuery,
+    RowsQuery,
+    pivoted_rows,
+)
 from dpquery.sql.literals import as_type, common_type
 from dpquery.sql.scope import Named as NamedTable
 from dpquery.sql.scope import find_table
@@ -123,6 +130,8 @@ class FromClause:
                 item.bound = self._named(node, item)
             case exp.Subquery(this=exp.Query() as query):
                 item.bound = self._binder.query(query, self._environment, self._outer)
+            case exp.Subquery(this=exp.Pivot() as pivot):
+                item.bound = self._binder.pivoted(pivot, self._environment, self._outer)
             case exp.Subquery(this=exp.Table()) if not alias_name(node):
                 item.inside = self._bracketed(node)
             case _:
@@ -208,9 +217,7 @@ class FromClause:
             relation = scan = Scan(bound, name, self._block.place(node))
             called = [(each, column_of(scan, each)) for each in bound.columns]
         if node.args.get("pivots"):
-            hint = "count each value by itself: COUNT(*) FILTER (WHERE x = 'a')"
-            msg = "PIVOT of rows is not supported; PIVOT the answer"
-            raise self._block.refusal(node, msg, "DPQ116", hint)
+            raise pivoted_rows(self._block, node)
         sample = node.args.get("sample")
         if sample is not None:
             relation = self._tables.sampled(relation, sample)

@@ -141,13 +141,15 @@ class BoundaryBinder:
 
     def _lifted(self, node: exp.Expr) -> exp.Expr:
         """Return *node* over the columns of the released table."""
-        if is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup):
-            return self._aggregate(node)
         match node:
-            case exp.Window():
-                return self._window(node)
             case exp.Grouping() | exp.GroupingId():
                 return self._grouping(node)
+            case exp.Filter() | exp.WithinGroup():
+                return self._aggregate(node)
+            case _ if is_aggregate(node):
+                return self._aggregate(node)
+            case exp.Window():
+                return self._window(node)
             case exp.Query():
                 return self._binder.answer_tree(node, self._block, self._lifted)
             case exp.Literal() | exp.Boolean() | exp.Null() | exp.Identifier():

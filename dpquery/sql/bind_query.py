@@ -34,6 +34,7 @@ from dpquery.sql.bound import (
     Names,
     PublicQuery,
     RowsQuery,
+    pivoted_rows,
 )
 from dpquery.sql.environment import reads_private
 from dpquery.sql.literals import as_type, common_type
@@ -137,6 +138,20 @@ class QueryBinder:
         for key in ("order", "limit", "offset"):
             select.set(key, node.args.get(key))
         return self._select(select, environment, outer)
+
+    def pivoted(
+        self, pivot: exp.Pivot, environment: Environment, outer: Block | None
+    ) -> Bound:
+        """Return DuckDB's ``PIVOT … ON … USING …`` of an answer."""
+        source = pivot.this
+        if isinstance(source, exp.Subquery) and isinstance(source.this, exp.Query):
+            inner: exp.Query = source.this
+        else:
+            inner = exp.Select(expressions=[exp.Star()]).from_(source)
+        bound = self.query(inner, environment, outer)
+        if isinstance(bound, RowsQuery):
+            raise pivoted_rows(Block(self.catalog, environment, outer), pivot)
+        return AnswerBinder(self, environment).pivoted(pivot, bound)
 
     def _set_operation(
         self, node: exp.SetOperation, environment: Environment, outer: Block | None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from dpquery.errors import QueryRefused
 from dpquery.plan.analysis.privacy_unit import owners
 from dpquery.plan.relations import Filter, Named, Relation, Unowned
+from dpquery.plan.rewrite.fill_groups import matched
 from dpquery.policy.catalog import fold
 from dpquery.sql.parse import place_of
 from dpquery.sql.scope import Named as NamedTable
@@ -118,14 +119,16 @@ class Block:
     @property
     def rows(self) -> Rows:
         """
-        The rows with their owners.
+        The rows with their owners; of public rows, those that private ones match.
+
+        Whether the others can be left out is decided where the release is compiled.
 
         Raises:
             QueryRefused: they have none.
         """
         if self._rows is None or self._rows[0] is not self._relation:
             around = None if self.outer is None else self.outer.rows_around
-            found = owners(self.relation, self._catalog, around)
+            found = owners(matched(self.relation), self._catalog, around)
             self._rows = (self.relation, found)
         return self._rows[1]
 
@@ -161,6 +164,13 @@ class Block:
     ) -> QueryRefused:
         """Return the error that refuses the query because of *node*."""
         return QueryRefused(message, code=code, place=self.place(node), hint=hint)
+
+
+def pivoted_rows(block: Block, node: exp.Expr) -> QueryRefused:
+    """Return the refusal of PIVOT below the boundary."""
+    msg = "PIVOT of rows is not supported; PIVOT the answer"
+    hint = "aggregate first, or count each value: COUNT(*) FILTER (WHERE x = 'a')"
+    return block.refusal(node, msg, "DPQ116", hint)
 
 
 def named_columns(columns: Sequence[tuple[str, Expression]]) -> tuple[Named, ...]:

@@ -94,7 +94,7 @@ def _table(tree: exp.Select, called: str) -> exp.Subquery | None:
     """Return the derived table of FROM that is called *called*, and nothing more."""
     nodes = [tree.args["from_"].this, *(j.this for j in tree.args.get("joins") or [])]
     for node in nodes:
-        if isinstance(node, exp.Subquery) and node.alias == called:
+        if isinstance(node, exp.Subquery) and called and node.alias == called:
             extra = node.args.get("pivots") or node.args.get("sample")
             outer = isinstance(node.parent, exp.Join) and node.parent.args.get("method")
             return None if extra or outer else node

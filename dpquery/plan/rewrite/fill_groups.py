@@ -59,6 +59,12 @@ def fill_groups(query: AggregateQuery) -> AggregateQuery:
     return replace(query, source=relation)
 
 
+def matched(relation: Relation) -> Relation:
+    """Return the public rows of *relation* that a private row matches, and these."""
+    filled = _inner(relation)
+    return relation if filled is None else filled[0]
+
+
 def _counts_rows(aggregate: Aggregate) -> bool:
     return isinstance(aggregate, Count) and aggregate.argument is None
 
