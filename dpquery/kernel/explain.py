@@ -199,14 +199,10 @@ def _unit(moment: Moment) -> float:
 def moment_text(moment: Moment) -> str:
     """Return a moment as SQL-like text."""
     match moment:
-        case Rows(where=None):
-            return "COUNT(*)"
-        case Rows(where=where) if where is not None:
-            return f"COUNT(*) where {expression_text(where)}"
-        case Units(where=where):
-            return "COUNT(DISTINCT unit)" + (
-                "" if where is None else f" where {expression_text(where)}"
-            )
+        case Rows(where=where) | Units(where=where):
+            counted = "*" if isinstance(moment, Rows) else "DISTINCT unit"
+            which = "" if where is None else f" where {expression_text(where)}"
+            return f"COUNT({counted}){which}"
         case Present(value=value):
             return f"COUNT({expression_text(expression_of(value))})"
         case Total(value=value):

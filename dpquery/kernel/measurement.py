@@ -117,9 +117,7 @@ def _added_up(
         noisy = iter(measure(vector.noise, values, vector.handed_out))
         for group in groups:
             group.readings.update((moment, next(noisy)) for moment in moments)
-    for union, bounded, sizes in zip(
-        priced.unions, step.distinct, unions, strict=True
-    ):
+    for union, bounded, sizes in zip(priced.unions, step.distinct, unions, strict=True):
         values = [sizes.get(group.keys) or 0 for group in groups]
         noisy = iter(measure(union.noise, values, union.handed_out))
         for group in groups:

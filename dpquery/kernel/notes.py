@@ -32,7 +32,9 @@ def _of_release(priced: PricedStep) -> Iterator[str]:
         )
     if priced.threshold is not None:
         steps, _ = priced.noise_of(Units())
-        small = f"groups with fewer than about {-(-priced.threshold // steps):,} {kind}s"
+        small = (
+            f"groups with fewer than about {-(-priced.threshold // steps):,} {kind}s"
+        )
         yield f"{small} are withheld: their keys are not public"
     ends = {
         column.estimator.target.kind

@@ -112,7 +112,10 @@ class Above:
         """
         program = prepared.program
         steps = {step.name: step for step in program.releases}
-        for computed in (*(each.computed for each in program.inputs), program.post.computed):
+        for computed in (
+            *(each.computed for each in program.inputs),
+            program.post.computed,
+        ):
             tables = tuple(
                 (name, columns_of(steps[name])) for name in computed.released
             )

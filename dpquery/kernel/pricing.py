@@ -105,9 +105,11 @@ class PricedStep:
     @property
     def handed_out(self) -> tuple[Loss, ...]:
         """What every measurement may spend."""
-        levels = (loss for choice in self.choices for _, loss in choice.levels)
-        measured = (*self.vectors, *self.unions)
-        return (*(each.handed_out for each in measured), *levels)
+        return (
+            *(vector.handed_out for vector in self.vectors),
+            *(union.handed_out for union in self.unions),
+            *(loss for choice in self.choices for _, loss in choice.levels),
+        )
 
     def events(self) -> list[Event]:
         """Return what the ledger records of the release."""

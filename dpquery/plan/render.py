@@ -250,7 +250,8 @@ def _head(
 
 def _made(columns: Iterable[Named]) -> str:
     return ", ".join(
-        text if (text := expression_text(each.expression)).endswith(f".{each.name}")
+        text
+        if (text := expression_text(each.expression)).endswith(f".{each.name}")
         else f"{text} as {each.name}"
         for each in columns
     )

@@ -195,8 +195,12 @@ def with_parts(
         case Filter(child=child, predicate=predicate):
             return Filter(change_child(child), change(predicate))
         case Join(left=left, right=right, condition=condition):
-            sides = {"left": change_child(left), "right": change_child(right)}
-            return replace(relation, **sides, condition=change(condition))
+            return replace(
+                relation,
+                left=change_child(left),
+                right=change_child(right),
+                condition=change(condition),
+            )
         case Unnest(child=child, elements=elements):
             return replace(
                 relation, child=change_child(child), elements=change(elements)
@@ -218,10 +222,24 @@ def with_parts(
                 aggregates=tuple(map(named, aggregates)),
             )
         case SetOperation(left=left, right=right):
-            sides = {"left": change_child(left), "right": change_child(right)}
-            return replace(relation, **sides)
+            return with_sides(relation, change_child(left), change_child(right))
         case _:
             assert_never(relation)
+
+
+def with_sides(
+    operation: SetOperation, left: Relation, right: Relation
+) -> SetOperation:
+    """
+    Return a set operation of other sides.
+
+    Raises:
+        TypeError: a side is no SELECT list any more.
+    """
+    if isinstance(left, Project) and isinstance(right, Project):
+        return replace(operation, left=left, right=right)
+    msg = "the sides of a set operation are SELECT lists"
+    raise TypeError(msg)
 
 
 def expressions(relation: Relation) -> tuple[Expression, ...]:

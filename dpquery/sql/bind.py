@@ -15,7 +15,7 @@ from dpquery.sql.bound import AnswerQuery, PublicQuery, RowsQuery
 from dpquery.sql.dp_syntax import written
 from dpquery.sql.environment import environment_of
 from dpquery.sql.lower_select import identifier
-from dpquery.sql.parse import DEFAULT_DIALECT, parse, place_of
+from dpquery.sql.parse import DEFAULT_DIALECT, as_query, parse, place_of
 from dpquery.sql.traces import traced
 from dpquery.sql.typed_answers import computed
 
@@ -33,20 +33,11 @@ def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
         QueryRefused: something in it is not on the allow-list.
     """
     try:
-        parsed = parse(sql, dialect)
-        node = _query_of(parsed) if isinstance(parsed, exp.Pivot) else parsed
+        node = as_query(parse(sql, dialect))
         return _bound(node, environment_of(sql, catalog), catalog)
     except RecursionError:
         msg = "the query is nested too deeply"
         raise QueryRefused(msg, code="DPQ004") from None
-
-
-def _query_of(pivot: exp.Pivot) -> exp.Query:
-    """Return DuckDB's PIVOT statement as a query."""
-    inner = pivot.copy()
-    select = exp.Select(expressions=[exp.Star()])
-    select.set("with_", inner.args.pop("with_", None))
-    return select.from_(exp.Subquery(this=inner), copy=False)
 
 
 def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query:

@@ -183,9 +183,9 @@ class AggregateBinder:
         argument = self._rows.bind(inner)
         if isinstance(argument, Literal) and not argument.null:
             return self._rows_counted(node, where)  # COUNT(1) counts rows
-        condition = _condition_of(argument)
-        if condition is not None:  # COUNT(CASE WHEN p THEN 1 END)
-            return Count(None, _both(where, condition), self._clamp(node), place)
+        counted = _condition_of(argument)
+        if counted is not None:  # COUNT(CASE WHEN p THEN 1 END)
+            return Count(None, _both(where, counted), self._clamp(node), place)
         return Count(_if(where, argument), None, self._clamp(node), place)
 
     def _rows_counted(self, node: exp.Expr, where: Expression | None) -> Aggregate:

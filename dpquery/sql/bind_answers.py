@@ -87,17 +87,17 @@ class AnswerBinder:
                 ]
                 return inside.set_operation(node, sides)
             case _:
-                tree = mapped(node, inside._part)  # noqa: SLF001 -- one of us
+                tree = mapped(node, inside._part)
                 tree.set("with_", None)
                 return AnswerQuery(_query(tree), None)
 
     def set_operation(self, node: exp.SetOperation, sides: list[Bound]) -> AnswerQuery:
         """Return a set operation of answers."""
         answers = [self.answer(side, node) for side in sides]
-        made = node.copy()
+        left = node.copy()
         for key in ("this", "expression", "with_"):
-            made.set(key, None)
-        made = mapped(made, self._part)
+            left.set(key, None)
+        made = mapped(left, self._part)
         for key, answer in zip(("this", "expression"), answers, strict=True):
             ordered = answer.tree.args.get("order") or answer.tree.args.get("limit")
             made.set(key, exp.Subquery(this=answer.tree) if ordered else answer.tree)
@@ -192,11 +192,13 @@ class AnswerBinder:
         return made
 
     def _lifted(self, node: exp.Expr) -> exp.Expr:
-        """Return a column of this SELECT as it is, one of those around as it is there."""
-        own = not isinstance(node, exp.Column) or not node.table
-        if own or fold(node.table) in self._own or self._lift is None:
-            return node.copy()
-        return self._lift(node)
+        """Return a column of this SELECT as it is, others as they are around it."""
+        around = (
+            isinstance(node, exp.Column)
+            and node.table
+            and fold(node.table) not in self._own
+        )
+        return self._lift(node) if around and self._lift else node.copy()
 
     def _rows_around(self) -> Block | None:
         return None if self._around is None else self._around.rows()

@@ -182,12 +182,12 @@ class QueryBinder:
             msg = f"the sides of {kind} have equally many columns, and no LIMIT"
             raise QueryRefused(msg, code="DPQ131", place=place)
         pairs = list(zip(one.columns, other.columns, strict=True))
-        types = [common_type([left, right]) for (_, left), (_, right) in pairs]
+        types = [common_type([a, b]) for (_, a), (_, b) in pairs]
         if None in types:
             at = types.index(None)
-            left, right = pairs[at][0][1].type, pairs[at][1][1].type
+            here, there = pairs[at][0][1].type, pairs[at][1][1].type
             msg = (
-                f"column {at + 1} is {left} on one side of {kind}, {right} on the other"
+                f"column {at + 1} is {here} on one side of {kind}, {there} on the other"
             )
             hint = "use CAST on one side"
             raise QueryRefused(msg, code="DPQ105", place=place, hint=hint)
@@ -201,7 +201,8 @@ class QueryBinder:
             for each in sides[0].columns
         )
         distinct = bool(node.args.get("distinct"))
-        relation = SetOperation(kind, distinct, *sides, name, columns, place)
+        left, right = sides
+        relation = SetOperation(kind, distinct, left, right, name, columns, place)
         called = (called for called, _ in one.columns)
         return RowsQuery(relation, tuple(zip(called, columns, strict=True)))
 

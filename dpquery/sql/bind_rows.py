@@ -74,7 +74,7 @@ class BlockBinder(RowBinder):
 
     # --- the three kinds ---------------------------------------------------------
 
-    def _rows(self, node: exp.Expr, query: exp.Query) -> RowsQuery:
+    def _read(self, node: exp.Expr, query: exp.Query) -> RowsQuery:
         bound = self.binder.query(query, self.block.environment, self.block)
         return self.binder.as_rows(bound, "subquery", node, self.block)
 
@@ -82,7 +82,7 @@ class BlockBinder(RowBinder):
         plain = query.copy() if query.args.get("limit") else query
         if plain is not query and not query.args.get("offset"):
             plain.set("limit", None)  # one row is as good as any number
-        found = self._rows(node, plain)
+        found = self._read(node, plain)
         place = self.place(node)
         return Subquery(
             SubqueryKind.EXISTS, found.relation, SqlType.BOOLEAN, place=place
@@ -92,7 +92,7 @@ class BlockBinder(RowBinder):
         known = self.binder.looked_up(query, self.block)
         if known is not None:
             return known
-        found = self._rows(node, query)
+        found = self._read(node, query)
         column = self._one_column(node, found)
         relation = found.relation
         if not _one_row(relation):
@@ -106,7 +106,7 @@ class BlockBinder(RowBinder):
     def _any(
         self, node: exp.Expr, needle: exp.Expr, comparison: str, query: exp.Query
     ) -> Expression:
-        found = self._rows(node, query)
+        found = self._read(node, query)
         column = self._one_column(node, found)
         bound = self.bind(needle)
         type_ = self.common(node, [bound, column])

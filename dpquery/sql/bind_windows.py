@@ -140,7 +140,7 @@ class WindowBinder(BlockBinder):
         function, where = node.this, None
         if isinstance(function, exp.Filter):
             where, function = self.boolean(function.expression.this), function.this
-        name, arguments = self._function(function)
+        name, arguments = self._called(function)
         if where is not None:
             arguments = self._filtered(node, name, arguments, where)
         partition, order, spec = self._over(node)
@@ -169,19 +169,17 @@ class WindowBinder(BlockBinder):
             order, spec = order or inherited[1], spec or inherited[2]
         return partition, order, spec
 
-    def _function(self, node: exp.Expr) -> tuple[str, tuple[Expression, ...]]:
+    def _called(self, node: exp.Expr) -> tuple[str, tuple[Expression, ...]]:
         kind = type(node)
         if kind in _RANKS:
-            parts = [self._number(node.this, node)] if kind is exp.Ntile else []
-            return _RANKS[kind], tuple(parts)
+            buckets = (self._number(node.this, node),) if kind is exp.Ntile else ()
+            return _RANKS[kind], buckets
         if kind in _SHIFTS:
             return _SHIFTS[kind], self._shift(node)
         if kind in _VALUES:
             more = node.args.get("offset") if kind is exp.NthValue else None
-            parts = [self.bind(node.this)]
-            if more is not None:
-                parts.append(self._number(more, node))
-            return _VALUES[kind], tuple(parts)
+            at = () if more is None else (self._number(more, node),)
+            return _VALUES[kind], (self.bind(node.this), *at)
         if kind in _SUMS and not isinstance(node.this, exp.Distinct):
             bare = node.this is None or isinstance(node.this, exp.Star)
             return _SUMS[kind], () if bare else (self.bind(node.this),)
@@ -189,7 +187,8 @@ class WindowBinder(BlockBinder):
             "ROW_NUMBER, RANK, DENSE_RANK, NTILE, LAG, LEAD, FIRST_VALUE, LAST_VALUE,\n"
             "NTH_VALUE, COUNT, SUM, AVG, MIN and MAX are answered"
         )
-        msg = f"{node.sql_name() if isinstance(node, exp.Func) else node.key} is not supported as a window function"
+        name = node.sql_name() if isinstance(node, exp.Func) else node.key
+        msg = f"{name} is not supported as a window function"
         raise self.refusal(node, msg, "DPQ114", hint)
 
     def _shift(self, node: exp.Expr) -> tuple[Expression, ...]:
@@ -207,9 +206,9 @@ class WindowBinder(BlockBinder):
 
     def _number(self, node: exp.Expr, within: exp.Expr) -> Literal:
         bound = self.bind(node)
-        if isinstance(bound, Literal) and isinstance(bound.value, int):
-            if 0 <= bound.value <= MAX_SHIFT:
-                return bound
+        value = bound.value if isinstance(bound, Literal) else None
+        if isinstance(bound, Literal) and value in range(MAX_SHIFT + 1):
+            return bound
         msg = f"this takes a constant from 0 to {MAX_SHIFT}"
         raise self.refusal(within, msg, "DPQ107")
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from dpquery.errors import QueryRefused
 from dpquery.policy.catalog import fold
-from dpquery.sql.parse import parse, place_of
+from dpquery.sql.parse import as_query, parse, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from dpquery.policy.catalog import Catalog
+    from dpquery.sql.bound import AnswerQuery
 
 
 @dataclass(eq=False, slots=True)
@@ -27,7 +28,7 @@ class NamedQuery:
     """What names mean inside it."""
     columns: tuple[str, ...] = ()
     """``WITH t(a, b)``: what its columns are called instead."""
-    answer: Any = None
+    answer: AnswerQuery | None = None
     """What it was bound to, if that is an answer: released once, read often."""
 
 
@@ -83,7 +84,7 @@ def environment_of(sql: str, catalog: Catalog) -> Environment:
     views: dict[str, NamedQuery] = {}
     for name, text in catalog.views.items():
         inside = Environment(text, dict(views))
-        views[fold(name)] = NamedQuery(name, parse(text), inside)
+        views[fold(name)] = NamedQuery(name, as_query(parse(text)), inside)
     return Environment(sql, views)
 
 

@@ -25,7 +25,7 @@ from dpquery.plan.expressions import NUMERIC, TEMPORAL, Expression
 from dpquery.policy.catalog import SqlType
 
 Types: TypeAlias = frozenset[SqlType]
-Lowered: TypeAlias = exp.Expression
+Lowered: TypeAlias = exp.Expr
 Rule: TypeAlias = Callable[[Sequence[Expression]], SqlType]
 
 BOOLEAN: Types = frozenset({SqlType.BOOLEAN})

@@ -176,7 +176,7 @@ class _Builder:
 
     def _clipped(self, source: str, few: int | None = None) -> exp.Select:
         keys = [(key, column(source, key)) for key in self._keys]
-        moments: list[tuple[str, exp.Expression]] = []
+        moments: list[tuple[str, exp.Expr]] = []
         for index, name in enumerate(self._moments):
             clipped = clipped_moment(self._step, index)
             if few is not None:
@@ -218,7 +218,7 @@ class _Builder:
             query = query.having(self._counted(), copy=False)
         return query
 
-    def _counted(self) -> exp.Expression:
+    def _counted(self) -> exp.Expr:
         """
         Keep groups that some unit counts in.
 
@@ -229,7 +229,7 @@ class _Builder:
         weight = call("sum", plain(f"m{units_index(self._step)}"))
         return binary(exp.GT, weight, number(0))
 
-    def _saturated(self, index: int) -> exp.Expression:
+    def _saturated(self, index: int) -> exp.Expr:
         return within(or_zero(column("totals", f"m{index}")), SATURATION)
 
 

@@ -118,10 +118,10 @@ def aggregated(expression: Aggregated) -> exp.Expr:
             return exp.Case(ifs=[exp.If(this=one, true=value)])
         case "quantile_cont" | "quantile_disc":
             of, fraction = arguments
-            value = merged(of)
+            ordered = merged(of)
             if expression.function == "quantile_cont":
-                value = cast(value, "DOUBLE")
-            return call(expression.function, value, lower_expressions.lower(fraction))
+                ordered = cast(ordered, "DOUBLE")
+            return call(expression.function, ordered, lower_expressions.lower(fraction))
         case "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp":
             return _spread(expression)
         case _:

@@ -71,13 +71,13 @@ def reach(bounded: BoundedMoment) -> int:
     return NARROW if bounded.limit <= bounded.steps << 30 else WIDE
 
 
-def within(value: exp.Expression, most: int) -> exp.Expression:
+def within(value: exp.Expr, most: int) -> exp.Expr:
     """Return *value*, which is not NULL, kept within ±most, as BIGINT."""
     above = call("greatest", value, number(-most))
     return cast(call("least", above, number(most)), "BIGINT")
 
 
-def within_reach(step: ReleaseStep, index: int) -> exp.Expression:
+def within_reach(step: ReleaseStep, index: int) -> exp.Expr:
     """Return moment *index* of one part, kept within its reach."""
     moment = step.moments[index].moment
     if isinstance(moment, Units):
@@ -121,7 +121,7 @@ def group_bounds(moment: AdditiveMoment) -> tuple[int, int] | None:
             return None
 
 
-def in_sub_steps(step: ReleaseStep, index: int) -> exp.Expression:
+def in_sub_steps(step: ReleaseStep, index: int) -> exp.Expr:
     """Return moment *index* of a part as it is, in sub-steps."""
     steps = step.moments[index].steps
     value = plain(f"m{index}")
@@ -145,9 +145,9 @@ def bundles(step: ReleaseStep) -> list[list[int]]:
     return list(found.values())
 
 
-def sizes(step: ReleaseStep) -> list[tuple[str, exp.Expression]]:
+def sizes(step: ReleaseStep) -> list[tuple[str, exp.Expr]]:
     """Return what a unit's norms are taken from: sums over its groups, exact."""
-    found: list[tuple[str, exp.Expression]] = []
+    found: list[tuple[str, exp.Expr]] = []
     if any(isinstance(bounded.moment, Units) for bounded in step.moments):
         found.append(("g", exp.Count(this=exp.Star())))
     for index in (each for bundle in bundles(step) for each in bundle):
@@ -162,14 +162,14 @@ def sizes(step: ReleaseStep) -> list[tuple[str, exp.Expression]]:
     return found
 
 
-def factors(step: ReleaseStep) -> list[tuple[str, exp.Expression]]:
+def factors(step: ReleaseStep) -> list[tuple[str, exp.Expr]]:
     """Return one factor in (0, 1] per bundle: 1 when nothing is above its limit."""
     return [(f"f{at}", _factor(step, b)) for at, b in enumerate(bundles(step))]
 
 
-def _factor(step: ReleaseStep, bundle: list[int]) -> exp.Expression:
-    within: list[exp.Expression] = []
-    ratios: list[exp.Expression] = [_double("1")]
+def _factor(step: ReleaseStep, bundle: list[int]) -> exp.Expr:
+    within: list[exp.Expr] = []
+    ratios: list[exp.Expr] = [_double("1")]
     for indexes in _vectors(step, bundle):
         bounded = step.moments[indexes[0]]
         limit = bounded.limit // bounded.steps
@@ -180,7 +180,7 @@ def _factor(step: ReleaseStep, bundle: list[int]) -> exp.Expression:
             limit = bounded.limit**2 // bounded.steps**2
         size = _size(step, indexes, squared=squared)
         within.append(exp.LTE(this=size, expression=_huge(limit)))
-        norm: exp.Expression = cast(size.copy(), "DOUBLE")
+        norm: exp.Expr = cast(size.copy(), "DOUBLE")
         norm = call("sqrt", norm) if squared else norm
         ratios.append(exp.Div(this=_double(target(bounded)), expression=norm))
     unscaled = exp.If(this=exp.and_(*within, copy=False), true=_double("1"))
@@ -195,9 +195,9 @@ def _vectors(step: ReleaseStep, bundle: list[int]) -> list[list[int]]:
     return list(found.values())
 
 
-def _size(step: ReleaseStep, indexes: list[int], *, squared: bool) -> exp.Expression:
+def _size(step: ReleaseStep, indexes: list[int], *, squared: bool) -> exp.Expr:
     """Return a vector's size: of the unit in all its groups, or in this one."""
-    sizes: list[exp.Expression] = []
+    sizes: list[exp.Expr] = []
     for index in indexes:
         if scaled_by_unit(step.bounding):
             sizes.append(plain(f"s{index}"))
@@ -216,11 +216,11 @@ def _double(value: str) -> exp.Cast:
     return cast(text(value), "DOUBLE")
 
 
-def _huge(value: int) -> exp.Expression:
+def _huge(value: int) -> exp.Expr:
     return number(value) if value < (1 << 62) else cast(text(str(value)), "HUGEINT")
 
 
-def clipped_moment(step: ReleaseStep, index: int) -> exp.Expression:
+def clipped_moment(step: ReleaseStep, index: int) -> exp.Expr:
     """Return moment *index* of one unit in one group, clipped, in sub-steps."""
     bounded = step.moments[index]
     if isinstance(bounded.moment, Units):
@@ -237,7 +237,7 @@ def clipped_moment(step: ReleaseStep, index: int) -> exp.Expression:
     return cast(call("trunc", product), "BIGINT")
 
 
-def _unit_weight(bounding: Bounding) -> exp.Expression:
+def _unit_weight(bounding: Bounding) -> exp.Expr:
     """Return the indicator's weight; the plan's ``unit_weight`` is the same number."""
     if bounding.single_group:
         return number(1)

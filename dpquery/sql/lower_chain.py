@@ -57,7 +57,7 @@ def with_tables(query: exp.Select, tables: Sequence[Table]) -> exp.Select:
     return query
 
 
-def or_zero(value: exp.Expression) -> exp.Expression:
+def or_zero(value: exp.Expr) -> exp.Expr:
     """Return *value*, 0 where it is NULL."""
     return call("coalesce", value, number(0))
 
@@ -71,15 +71,15 @@ class Chain:
         self.moments = [f"m{index}" for index in range(len(step.moments))]
         self._values = values(step)
 
-    def same_keys(self, one: str, other: str) -> exp.Expression:
+    def same_keys(self, one: str, other: str) -> exp.Expr:
         """Return the condition that two tables' keys are equal, NULLs too."""
-        same: list[exp.Expression] = [
+        same: list[exp.Expr] = [
             exp.NullSafeEQ(this=column(one, key), expression=column(other, key))
             for key in self.keys
         ]
         return balanced(exp.And, same)
 
-    def own_keys(self) -> list[tuple[str, exp.Expression]]:
+    def own_keys(self) -> list[tuple[str, exp.Expr]]:
         """Return the keys as columns of the only table."""
         return [(key, plain(key)) for key in self.keys]
 
@@ -167,11 +167,11 @@ class Chain:
         add_join(query, table("heavy"), same, "LEFT")
         return query.group_by(unit.copy(), *map(plain, self.keys), copy=False)
 
-    def _exact(self) -> list[tuple[str, exp.Expression]]:
+    def _exact(self) -> list[tuple[str, exp.Expr]]:
         moments = [bounded.moment for bounded in self.step.moments]
         return [(f"m{i}", self._moment(moment)) for i, moment in enumerate(moments)]
 
-    def _moment(self, moment: AdditiveMoment) -> exp.Expression:
+    def _moment(self, moment: AdditiveMoment) -> exp.Expr:
         match moment:
             case Units(where=None):
                 return number(1)
@@ -201,14 +201,14 @@ class Chain:
         """Return the column of the rows that holds *value*."""
         return plain(f"x{self._values.index(value)}")
 
-    def _flag(self, where: Expression) -> exp.Expression:
+    def _flag(self, where: Expression) -> exp.Expr:
         """Return 1 where a condition is true, and 0 elsewhere."""
         true = exp.If(this=self.value(where), true=number(1))
         return exp.Case(ifs=[true], default=number(0))
 
     def _beside(
         self, value: GridValue | Expression, beside: GridValue | None
-    ) -> exp.Expression:
+    ) -> exp.Expr:
         """Return a value on the rows that have the other one too."""
         if beside is None:
             return self.value(value)

@@ -36,7 +36,7 @@ def domain_expressions(of: KeyDomain) -> list[Expression]:
     ]
 
 
-def in_domain(step: ReleaseStep) -> list[exp.Expression]:
+def in_domain(step: ReleaseStep) -> list[exp.Expr]:
     """
     Return conditions that leave out rows outside the domain.
 
@@ -61,15 +61,15 @@ def in_domain(step: ReleaseStep) -> list[exp.Expression]:
     return conditions
 
 
-def _known(value: exp.Expression) -> exp.Expression:
+def _known(value: exp.Expr) -> exp.Expr:
     return exp.Not(this=exp.Is(this=value, expression=exp.Null()))
 
 
-def _listed(name: exp.Column, keys: ListedKeys, step: ReleaseStep) -> exp.Expression:
+def _listed(name: exp.Column, keys: ListedKeys, step: ReleaseStep) -> exp.Expr:
     type_ = step.keys[keys.keys[0]].expression.type
     values = [row[0] for row in keys.rows]
     known = [constant(value, type_) for value in values if value is not None]
-    tests: list[exp.Expression] = []
+    tests: list[exp.Expr] = []
     if known:
         tests.append(exp.In(this=name.copy(), expressions=known))
     if None in values:
@@ -132,7 +132,7 @@ def domain(step: ReleaseStep) -> exp.Select:
     return query.distinct(copy=False)
 
 
-def _source(keys: KeySource, alias: str, step: ReleaseStep) -> exp.Expression:
+def _source(keys: KeySource, alias: str, step: ReleaseStep) -> exp.Expr:
     called = [f"k{index}" for index in keys.keys]
     if isinstance(keys, PublicKeys):
         return _aliased(exp.Subquery(this=table_keys(keys)), alias, called)
@@ -155,14 +155,14 @@ def _source(keys: KeySource, alias: str, step: ReleaseStep) -> exp.Expression:
     return _aliased(exp.Subquery(this=query), alias, called)
 
 
-def _cell(value: Constant, type_: SqlType) -> exp.Expression:
+def _cell(value: Constant, type_: SqlType) -> exp.Expr:
     """Return a listed key; dates as text, NULL without its type."""
     if type_ not in TEMPORAL:
         return constant(value, type_)
     return exp.Null() if value is None else text(str(value))
 
 
-def _aliased(made: exp.Expression, alias: str, called: list[str]) -> exp.Expression:
+def _aliased(made: exp.Expr, alias: str, called: list[str]) -> exp.Expr:
     columns = [identifier(name) for name in called]
     made.set("alias", exp.TableAlias(this=identifier(alias), columns=columns))
     return made

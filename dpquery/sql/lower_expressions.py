@@ -105,7 +105,7 @@ def column(relation: str, name: str) -> exp.Column:
     )
 
 
-def constant(value: Constant, type_: SqlType) -> exp.Expression:
+def constant(value: Constant, type_: SqlType) -> exp.Expr:
     """Return a constant with its type spelled out where SQL would guess."""
     match value:
         case None:
@@ -128,7 +128,7 @@ def constant(value: Constant, type_: SqlType) -> exp.Expression:
             assert_never(value)
 
 
-def lower(expression: Expression) -> exp.Expression:
+def lower(expression: Expression) -> exp.Expr:
     """Return *expression* as SQL that yields a value or NULL on every row."""
     match expression:
         case ColumnRef():
@@ -156,7 +156,7 @@ def lower(expression: Expression) -> exp.Expression:
             assert_never(expression)
 
 
-def lower_key(expression: Expression) -> exp.Expression:
+def lower_key(expression: Expression) -> exp.Expr:
     """Return a group key; dates within the years that every driver can hold."""
     lowered = lower(expression)
     match expression:
@@ -172,7 +172,7 @@ _PLAIN = frozenset(
 """Engine types with which constants can be compared and computed as they are."""
 
 
-def _column(reference: ColumnRef) -> exp.Expression:
+def _column(reference: ColumnRef) -> exp.Expr:
     """
     Return a column in the plan's type.
 
@@ -191,7 +191,7 @@ def column_type(reference: ColumnRef) -> str:
     return ENGINE_TYPES[reference.type]
 
 
-def _call(expression: Call) -> exp.Expression:
+def _call(expression: Call) -> exp.Expr:
     name, arguments = expression.function, expression.arguments
     if name in COMPARISONS:
         return binary(COMPARISONS[name], *_comparable(arguments))
@@ -215,9 +215,7 @@ def _call(expression: Call) -> exp.Expression:
             return _function(expression)
 
 
-def balanced(
-    kind: type[exp.And | exp.Or], parts: list[exp.Expression]
-) -> exp.Expression:
+def balanced(kind: type[exp.And | exp.Or], parts: list[exp.Expr]) -> exp.Expr:
     """Return the parts joined as a balanced tree: long chains are not deep ones."""
     if len(parts) == 1:
         return parts[0]
@@ -226,7 +224,7 @@ def balanced(
     return kind(this=left, expression=right)
 
 
-def _function(expression: Call) -> exp.Expression:
+def _function(expression: Call) -> exp.Expr:
     function = FUNCTIONS[expression.function]
     if not function.as_double:
         return function.lower(*map(lower, expression.arguments))
@@ -239,14 +237,14 @@ def _function(expression: Call) -> exp.Expression:
     return try_cast(result, "BIGINT") if whole else result
 
 
-def as_double(expression: Expression) -> exp.Expression:
+def as_double(expression: Expression) -> exp.Expr:
     """Return a number as DOUBLE; from 64-bit integers and DECIMAL that cannot fail."""
     if expression.type is SqlType.DOUBLE:
         return lower(expression)
     return cast(lower(expression), "DOUBLE")
 
 
-def _comparable(arguments: tuple[Expression, ...]) -> list[exp.Expression]:
+def _comparable(arguments: tuple[Expression, ...]) -> list[exp.Expr]:
     """
     Return the sides of a comparison in one engine type.
 
@@ -267,7 +265,7 @@ def _comparable(arguments: tuple[Expression, ...]) -> list[exp.Expression]:
     return [lower(each) for each in arguments]
 
 
-def _comparable_numbers(arguments: tuple[Expression, ...]) -> list[exp.Expression]:
+def _comparable_numbers(arguments: tuple[Expression, ...]) -> list[exp.Expr]:
     spellings = {e.engine_type for e in arguments if isinstance(e, ColumnRef)}
     literals = [e for e in arguments if isinstance(e, Literal)]
     others = [e for e in arguments if not isinstance(e, ColumnRef | Literal)]

@@ -298,15 +298,12 @@ def subquery(expression: Subquery) -> exp.Expr:
     """Return a subquery of an expression."""
     match expression.kind:
         case SubqueryKind.EXISTS:
-            found = (
-                source(expression.relation) if _has_rows(expression.relation) else None
-            )
-            inner = (
-                query(expression.relation)
-                if found is None
-                else found.select([number(1)])
-            )
-            return exp.Paren(this=exp.Exists(this=inner))
+            relation = expression.relation
+            if _has_rows(relation):
+                rows: exp.Query = source(relation).select([number(1)])
+            else:
+                rows = query(relation)
+            return exp.Paren(this=exp.Exists(this=rows))
         case SubqueryKind.SCALAR:
             return exp.Subquery(this=_one_column(expression.relation))
         case SubqueryKind.ANY if expression.needle is not None:
@@ -320,7 +317,7 @@ def subquery(expression: Subquery) -> exp.Expr:
 
 
 def _has_rows(relation: Relation) -> bool:
-    """Return whether a relation is read row by row, so that its columns do not matter."""
+    """Return whether rows are read as they are, so that columns do not matter."""
     return isinstance(relation, Scan | Filter | Join | Listed | Released | Unnest)
 
 

@@ -26,7 +26,7 @@ def table(name: str) -> exp.Table:
 
 
 def select(
-    columns: Sequence[tuple[str, exp.Expression]], source: str | exp.Expression
+    columns: Sequence[tuple[str, exp.Expr]], source: str | exp.Expr
 ) -> exp.Select:
     """Return ``SELECT … AS "name", … FROM source``, a column of that name as it is."""
     items = [
@@ -40,7 +40,7 @@ def select(
 
 
 def add_join(
-    query: exp.Select, to: exp.Table, condition: exp.Expression, kind: str = "INNER"
+    query: exp.Select, to: exp.Table, condition: exp.Expr, kind: str = "INNER"
 ) -> None:
     """Add a join at the end of the query's FROM."""
     join = exp.Join(this=to, on=condition)

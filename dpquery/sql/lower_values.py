@@ -61,7 +61,7 @@ def values(step: ReleaseStep) -> tuple[GridValue | Expression, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def raw(value: GridValue | Expression) -> exp.Expression:
+def raw(value: GridValue | Expression) -> exp.Expr:
     """Return the value as the analyst wrote it, as BIGINT or DOUBLE where numeric."""
     if not isinstance(value, GridValue):
         return lower(value)
@@ -72,7 +72,7 @@ def raw(value: GridValue | Expression) -> exp.Expression:
     return as_double(value.expression)
 
 
-def _steps_of_time(time: Expression) -> exp.Expression:
+def _steps_of_time(time: Expression) -> exp.Expr:
     """Return the days from year 1 to a date, or the seconds to a timestamp."""
     day = time.type is SqlType.DATE
     unit, kind = ("day", "DATE") if day else ("second", "TIMESTAMP")
@@ -81,7 +81,7 @@ def _steps_of_time(time: Expression) -> exp.Expression:
     return binary(exp.Add, steps, number(1 if day else 86_400))
 
 
-def on_grid(value: GridValue | Expression, name: exp.Expression) -> exp.Expression:
+def on_grid(value: GridValue | Expression, name: exp.Expr) -> exp.Expr:
     """Return column *name*, which holds ``raw(value)``, as the moment adds it up."""
     if not isinstance(value, GridValue):
         if value.type is not SqlType.DOUBLE:
@@ -93,7 +93,7 @@ def on_grid(value: GridValue | Expression, name: exp.Expression) -> exp.Expressi
     return _centred(_rounded(_in_steps(name, value.grid), value), value)
 
 
-def _rounded(steps: exp.Expression, value: GridValue) -> exp.Expression:
+def _rounded(steps: exp.Expr, value: GridValue) -> exp.Expr:
     """
     Return the nearest whole number within the bounds, NULL if it is not finite.
 
@@ -122,7 +122,7 @@ def _whole(value: GridValue) -> bool:
     return kind in TEMPORAL or (kind is SqlType.INTEGER and value.grid == 1)
 
 
-def _in_steps(name: exp.Expression, grid: Fraction) -> exp.Expression:
+def _in_steps(name: exp.Expr, grid: Fraction) -> exp.Expr:
     """Return the value in steps, by a multiplication where that is exact."""
     if grid.numerator == 1:
         factor = cast(text(str(grid.denominator)), "DOUBLE")
@@ -134,7 +134,7 @@ def _in_steps(name: exp.Expression, grid: Fraction) -> exp.Expression:
     return binary(exp.Mul, part, cast(text(str(grid.denominator)), "DOUBLE"))
 
 
-def _clamped(name: exp.Expression, value: GridValue) -> exp.Expression:
+def _clamped(name: exp.Expr, value: GridValue) -> exp.Expr:
     """Return a whole number within its bounds, NULL if it is NULL."""
     low, high = number(value.low), number(value.high)
     return exp.Case(
@@ -146,7 +146,7 @@ def _clamped(name: exp.Expression, value: GridValue) -> exp.Expression:
     )
 
 
-def _centred(clamped: exp.Expression, value: GridValue) -> exp.Expression:
+def _centred(clamped: exp.Expr, value: GridValue) -> exp.Expr:
     """Subtract the centre and use the narrowest type that the range allows."""
     centred = clamped
     if value.centre:  # as BIGINT: the column's own type may be too narrow

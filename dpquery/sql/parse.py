@@ -84,6 +84,16 @@ def _query(statement: exp.Expr, sql: str) -> Statement:
     raise SQLSyntaxError(msg, code="DPQ005", place=place_of(statement, sql))
 
 
+def as_query(statement: Statement) -> exp.Query:
+    """Return *statement* as a query: DuckDB's PIVOT is one in brackets."""
+    if not isinstance(statement, exp.Pivot):
+        return statement
+    inner = statement.copy()
+    select = exp.Select(expressions=[exp.Star()])
+    select.set("with_", inner.args.pop("with_", None))
+    return select.from_(exp.Subquery(this=inner), copy=False)
+
+
 def _dialect(name: str) -> Dialect:
     """Return a dialect by the name that sqlglot gives it."""
     known = sorted(each.value for each in Dialects if each.value)
@@ -141,7 +151,7 @@ def place_of(node: exp.Expr, sql: str) -> Place | None:
 
 
 def place_of_word(sql: str, word: str) -> Place | None:
-    """Return where *word* first stands in *sql*, quoted or not; in any case of letters."""
+    """Return where *word* first stands in *sql*, quoted or not, in any case."""
     name = re.escape(word.strip('"'))
     pattern = rf"(?<!\w){name}(?!\w)"
     found = re.search(pattern, sql, re.IGNORECASE)

@@ -132,14 +132,14 @@ def _types(
 
 def _schema(
     boundaries: Sequence[AggregateQuery], catalog: Catalog
-) -> dict[str, dict[str, dict[str, str]]]:
-    released = {}
+) -> dict[str, object]:
+    released: dict[str, object] = {}
     for boundary in boundaries:
         columns = {key.name: ENGINE_TYPES[key.expression.type] for key in boundary.keys}
         for at, aggregate in enumerate(boundary.aggregates):
             columns[f"a{at}"] = ENGINE_TYPES[released_type(aggregate)]
         released[boundary.name] = {**columns, ROW: "BIGINT"}
-    public = {
+    public: dict[str, object] = {
         table.name: {c.name: ENGINE_TYPES[c.type] for c in table.columns.values()}
         for table in catalog.tables.values()
         if table.public

@@ -183,7 +183,8 @@ def _joined(
     left: Environment, right: Environment, kind: JoinKind, condition: Expression
 ) -> Environment:
     """Bound the columns of a join; what a LEFT join's condition says is of its right
-    side, for rows without a partner have NULL there."""
+    side, for rows without a partner have NULL there.
+    """
     both = {**left, **right}
     match kind:
         case JoinKind.INNER:
@@ -305,8 +306,7 @@ def bounds(expression: Expression, env: Environment) -> Bounds:
             spans = [bounds(each, env) for each in arguments]
             return _window(function, spans, env.get(ROWS, UNBOUNDED))
         case Subquery(kind=SubqueryKind.SCALAR, relation=relation):
-            value = visible(relation)[0]
-            return bounds(value, environment(relation))
+            return bounds(visible(relation)[0], environment(relation))
         case Subquery() | InSample():
             return Bounds(Fraction(0), Fraction(1))
         case _:

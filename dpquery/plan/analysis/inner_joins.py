@@ -69,11 +69,10 @@ def _rebuilt(relation: Relation, leaves: Iterator[Relation]) -> Rebuilt:
         case Join(kind=JoinKind.INNER, lateral=False, left=left, right=right):
             one, other = _rebuilt(left, leaves), _rebuilt(right, leaves)
             kept, moved = _split(relation.condition)
-            sides = {"left": one.relation, "right": other.relation}
-            return Rebuilt(
-                replace(relation, **sides, condition=kept),
-                one.moved + other.moved + moved,
+            joined = replace(
+                relation, left=one.relation, right=other.relation, condition=kept
             )
+            return Rebuilt(joined, one.moved + other.moved + moved)
         case _:
             return Rebuilt(next(leaves), ())
 

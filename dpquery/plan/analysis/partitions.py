@@ -121,11 +121,11 @@ def listed_values(known: Sources) -> Lists:
                     if column.values is not None:
                         lists[name, column.name] = column.values
             case SetOperation(columns=made, left=left, right=right):
-                for at, column in enumerate(made):
+                for at, each in enumerate(made):
                     sides = [_of_side(side, at) for side in (left, right)]
                     values = _union(sides)
                     if values is not None:
-                        lists[name, column.name] = tuple(values)
+                        lists[name, each.name] = tuple(values)
             case _:
                 pass
     return lists

@@ -64,7 +64,7 @@ from dpquery.plan.relations import (
     Unnest,
     Unowned,
 )
-from dpquery.plan.walk import equated, scans, visible, with_operands
+from dpquery.plan.walk import equated, scans, visible, with_operands, with_sides
 from dpquery.policy.catalog import ROW_ID
 
 if TYPE_CHECKING:
@@ -226,16 +226,14 @@ class _Owners:
     def _outer_join(self, join: Join, outer: Rows | None) -> Rows:
         left = self.of(join.left, outer)
         pairs = list(equated([join.condition]))
-        right = None
+        partner = None
         if join.kind is JoinKind.LEFT:
-            right = self._partner(join.right, left, pairs)
-        right = right or self.of(join.right, outer)
+            partner = self._partner(join.right, left, pairs)
+        right = partner or self.of(join.right, outer)
         if isinstance(right, Unowned) and (
             isinstance(left, Unowned) or join.kind is JoinKind.LEFT
         ):
-            condition = self._of_row(join.condition, left, outer)
-            sides = {"left": left.relation, "right": right.relation}
-            return replace(left, relation=replace(join, **sides, condition=condition))
+            return replace(left, relation=self._put(join, left, right.relation, outer))
         if isinstance(left, Unowned) or isinstance(right, Unowned):
             raise _unmatched_public(join)
         return self._joined(join, left, right, pairs)
@@ -256,14 +254,9 @@ class _Owners:
         same_kind(left, right, join.place)
         if not tied(left, right, pairs):
             raise untied(right, join.place)
-        condition = conjunction(
-            [
-                *conjuncts(self._of_row(join.condition, left, None)),
-                *equal_units(left, right),
-            ]
-        )
-        sides = {"left": left.relation, "right": right.relation}
-        both = merged(replace(join, **sides, condition=condition), [left, right])
+        put = self._put(join, left, right.relation, None)
+        condition = conjunction([*conjuncts(put.condition), *equal_units(left, right)])
+        both = merged(replace(put, condition=condition), [left, right])
         if join.kind is JoinKind.LEFT:
             return replace(both, units=left.units, attached=left.attached)
         unit = left.unit
@@ -276,9 +269,12 @@ class _Owners:
         left = self.of(join.left, outer)
         row = outer if isinstance(left, Unowned) and outer is not None else left
         right = self._tied_to(join.right, row, join.place)
+        return replace(left, relation=self._put(join, left, right, outer))
+
+    def _put(self, join: Join, left: Rows, right: Relation, outer: Rows | None) -> Join:
+        """Return *join* over sides that have owners."""
         condition = self._of_row(join.condition, left, outer)
-        sides = {"left": left.relation, "right": right}
-        return replace(left, relation=replace(join, **sides, condition=condition))
+        return replace(join, left=left.relation, right=right, condition=condition)
 
     # --- rows of one unit --------------------------------------------------------
 
@@ -361,8 +357,7 @@ class _Owners:
     def _set_operation(self, operation: SetOperation, outer: Rows | None) -> Rows:
         left, right = self.of(operation.left, outer), self.of(operation.right, outer)
         if isinstance(left, Unowned) and isinstance(right, Unowned):
-            sides = {"left": left.relation, "right": right.relation}
-            return Unowned(replace(operation, **sides))
+            return Unowned(with_sides(operation, left.relation, right.relation))
         if isinstance(left, Unowned) or isinstance(right, Unowned):
             msg = f"{operation.kind} of private rows and rows that nobody owns"
             hint = "ask about the private rows alone"

@@ -190,7 +190,7 @@ def bound_distinct(
     return tuple(found)
 
 
-def _values(moment: DistinctMoment) -> Sequence[object]:
+def _values(moment: DistinctMoment) -> Sequence[Expression | GridValue]:
     return moment.values if isinstance(moment, DistinctValues) else (moment.value,)
 
 

@@ -206,8 +206,8 @@ class _Decomposition:
                 target = RankTarget(RankKind.QUANTILE, fraction)
                 return self._ranked(argument, target, place)
             case Extreme(argument=argument, largest=largest, place=place):
-                kind = RankKind.HIGHEST if largest else RankKind.LOWEST
-                return self._ranked(argument, RankTarget(kind), place)
+                end = RankKind.HIGHEST if largest else RankKind.LOWEST
+                return self._ranked(argument, RankTarget(end), place)
             case AnyRow(condition=condition, negated=negated):
                 return AnyEstimator(Rows(condition), negated)
             case _:
