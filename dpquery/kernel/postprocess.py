@@ -19,7 +19,7 @@ from dpquery.engines.released import (
 )
 from dpquery.errors import QueryRefused
 from dpquery.kernel.estimates import value
-from dpquery.sql.lower_expressions import ENGINE_TYPES
+from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
 from dpquery.sql.lower_public import lower_public, public_types
 from dpquery.sql.parse import place_of_word
 from dpquery.sql.trees import ROW
@@ -46,7 +46,7 @@ def open_released() -> ReleasedDatabase:
 def columns_of(step: ReleaseStep) -> tuple[ReleasedColumn, ...]:
     """Return the columns of the released table: keys, aggregates, the row's number."""
     return (
-        *(ReleasedColumn(k.name, ENGINE_TYPES[k.expression.type]) for k in step.keys),
+        *(ReleasedColumn(k.name, key_type(k.expression)) for k in step.keys),
         *(ReleasedColumn(c.name, ENGINE_TYPES[c.type]) for c in step.columns),
         ReleasedColumn(ROW, "BIGINT"),
     )
