@@ -108,7 +108,7 @@ class Above:
         Refuse what the SQL above the boundary cannot be, before anything is charged.
 
         Raises:
-            QueryRefused: DPQ139, with what the engine says of it.
+            QueryRefused: DPQ141, with what the engine says of it.
         """
         program = prepared.program
         steps = {step.name: step for step in program.releases}
@@ -127,7 +127,7 @@ class Above:
                     "above the aggregates, DuckDB's SQL is answered as it is: \n"
                     "see its documentation for names and types"
                 )
-                raise QueryRefused(message, code="DPQ139", place=place, hint=hint)
+                raise QueryRefused(message, code="DPQ141", place=place, hint=hint)
 
 
 @lru_cache(maxsize=1024)

@@ -24,6 +24,7 @@ from dpquery.plan.relations import (
 )
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_answers import AnswerBinder
+from dpquery.sql.bind_distinct import counted_values
 from dpquery.sql.bind_from import FromClause
 from dpquery.sql.bind_lookup import looked_up
 from dpquery.sql.bind_select import SelectBinder
@@ -124,6 +125,9 @@ class QueryBinder:
     def _select(
         self, select: exp.Select, environment: Environment, outer: Block | None
     ) -> Bound:
+        counted = counted_values(self, select, environment, outer)
+        if counted is not None:
+            return counted
         tables = FromClause(self, select, environment, outer)
         if not tables.private:
             return AnswerBinder(self, environment).select(select, tables)
