@@ -142,7 +142,9 @@ class AggregateBinder:
         if rows or isinstance(node, once):
             return
         msg = "this would count a row once for each private row that is behind it"
-        hint = "COUNT(*), COUNT(DISTINCT x), MIN, MAX, BOOL_OR and BOOL_AND are answered"
+        hint = (
+            "COUNT(*), COUNT(DISTINCT x), MIN, MAX, BOOL_OR and BOOL_AND are answered"
+        )
         raise self._block.refusal(node, msg, "DPQ111", hint)
 
     def _one(self, node: exp.Expr, where: Expression | None) -> Aggregate:
