@@ -105,7 +105,9 @@ def value(
             if _too_few(presence, priced, readings):
                 return None
             return _typed(chosen[of, target] * of.grid, column.type)
-        case AnyEstimator(count=count, negated=negated):
+        case AnyEstimator(count=count, negated=negated, presence=presence):
+            if presence is not None and _absent(presence, priced, readings):
+                return None
             number, deviation = _counted(count, priced, readings)
             return (number > max(0.5, ONE_IN_TWENTY * deviation)) is not negated
         case _:

@@ -19,7 +19,7 @@ from dpquery.engines.released import (
 )
 from dpquery.errors import QueryRefused
 from dpquery.kernel.estimates import value
-from dpquery.sql.lower_expressions import ENGINE_TYPES
+from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
 from dpquery.sql.lower_public import lower_public, public_types
 from dpquery.sql.parse import place_of_word
 from dpquery.sql.trees import ROW
@@ -46,7 +46,7 @@ def open_released() -> ReleasedDatabase:
 def columns_of(step: ReleaseStep) -> tuple[ReleasedColumn, ...]:
     """Return the columns of the released table: keys, aggregates, the row's number."""
     return (
-        *(ReleasedColumn(k.name, ENGINE_TYPES[k.expression.type]) for k in step.keys),
+        *(ReleasedColumn(k.name, key_type(k.expression)) for k in step.keys),
         *(ReleasedColumn(c.name, ENGINE_TYPES[c.type]) for c in step.columns),
         ReleasedColumn(ROW, "BIGINT"),
     )
@@ -108,7 +108,7 @@ class Above:
         Refuse what the SQL above the boundary cannot be, before anything is charged.
 
         Raises:
-            QueryRefused: DPQ139, with what the engine says of it.
+            QueryRefused: DPQ141, with what the engine says of it.
         """
         program = prepared.program
         steps = {step.name: step for step in program.releases}
@@ -127,7 +127,7 @@ class Above:
                     "above the aggregates, DuckDB's SQL is answered as it is: \n"
                     "see its documentation for names and types"
                 )
-                raise QueryRefused(message, code="DPQ139", place=place, hint=hint)
+                raise QueryRefused(message, code="DPQ141", place=place, hint=hint)
 
 
 @lru_cache(maxsize=1024)

@@ -13,6 +13,7 @@ from dpquery.noise.calibration import Additive, Choice, calibrate, calibrate_cho
 from dpquery.noise.partition_selection import threshold
 from dpquery.noise.ranks import End, Quantile, Wanted, score_sensitivity
 from dpquery.plan.aggregates import (
+    AnyEstimator,
     LinearEstimator,
     Moment,
     RankEstimator,
@@ -21,6 +22,7 @@ from dpquery.plan.aggregates import (
     Units,
 )
 from dpquery.plan.analysis.sensitivity import unit_weights
+from dpquery.plan.rewrite.decompose_aggregates import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,8 +226,8 @@ def weights(step: ReleaseStep) -> list[float]:
     present: dict[Moment, float] = {}
     for column in step.columns:
         match column.estimator:
-            case LinearEstimator(terms=terms, presence=presence):
-                shown |= {moment for _, moment in terms}
+            case LinearEstimator(presence=presence) | AnyEstimator(presence=presence):
+                shown |= set(moments_of(column.estimator)) - {presence}
                 if presence is not None:
                     present.setdefault(presence, OF_PRESENCE)
             case RankEstimator(presence=presence):

@@ -379,6 +379,8 @@ class AnyEstimator:
 
     count: Rows
     negated: bool
+    presence: Units | None = None
+    """Units with a value: without any, the answer is NULL."""
 
 
 Estimator: TypeAlias = (

@@ -15,7 +15,7 @@ from dpquery.sql.bound import AnswerQuery, PublicQuery, RowsQuery
 from dpquery.sql.dp_syntax import written
 from dpquery.sql.environment import environment_of
 from dpquery.sql.lower_select import identifier
-from dpquery.sql.parse import DEFAULT_DIALECT, as_query, parse, place_of
+from dpquery.sql.parse import DEFAULT_DIALECT, as_query, parse
 from dpquery.sql.traces import traced
 from dpquery.sql.typed_answers import computed
 
@@ -89,11 +89,11 @@ def _refuse_rows(
     """Refuse what would list individuals, rows or groups of rows of one unit."""
     select = node.find(exp.Select) or node
     items = select.expressions or [select]
-    place = place_of(items[0], environment.sql)
+    place = environment.place(items[0])
     if _is_grouped(bound.relation):
         group = select.args.get("group")
         if group is not None:
-            place = place_of(group, environment.sql)
+            place = environment.place(group)
         msg = "a group for each unit would show individuals"
         hint = "aggregate once more: SELECT AVG(n) FROM (SELECT … GROUP BY …)"
         raise QueryRefused(msg, code="DPQ123", place=place, hint=hint)

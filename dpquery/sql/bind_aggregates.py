@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.bind_wishes import clamp_of
 from dpquery.sql.clauses import aggregated
+from dpquery.sql.literals import as_type, common_type
 from dpquery.sql.quantiles import fractions_of
 
 if TYPE_CHECKING:
@@ -108,6 +110,8 @@ class AggregateBinder:
             call = node.this
             where = self._rows.boolean(node.expression.this)
         self._check_inside(call)
+        if self._block.distinct is not None:
+            self._check_distinct(call)
         quantiles = fractions_of(call)
         if quantiles is not None:
             value = self._ranked(call, self._rows.bind(quantiles.value), where)
@@ -129,6 +133,19 @@ class AggregateBinder:
                 msg = "an aggregate of an aggregate needs a subquery"
                 hint = "SELECT AVG(n) FROM (SELECT …, COUNT(*) AS n … GROUP BY …)"
                 raise self._block.refusal(node, msg, "DPQ117", hint)
+
+    def _check_distinct(self, node: exp.Expr) -> None:
+        """Refuse what would see a row of SELECT DISTINCT, or of EXISTS, many times."""
+        counted = node.this if isinstance(node, exp.Count) else None
+        once = (exp.ApproxDistinct, exp.Min, exp.Max, exp.LogicalOr, exp.LogicalAnd)
+        rows = isinstance(counted, exp.Star | exp.Literal | exp.Distinct)
+        if rows or isinstance(node, once):
+            return
+        msg = "this would count a row once for each private row that is behind it"
+        hint = (
+            "COUNT(*), COUNT(DISTINCT x), MIN, MAX, BOOL_OR and BOOL_AND are answered"
+        )
+        raise self._block.refusal(node, msg, "DPQ111", hint)
 
     def _one(self, node: exp.Expr, where: Expression | None) -> Aggregate:
         kind, place = type(node), self._block.place(node)
@@ -264,7 +281,20 @@ class AggregateBinder:
         raise self._block.refusal(node, msg, "DPQ105", hint)
 
     def _clamp(self, node: exp.Expr) -> Clamp | None:
-        return clamp_of(self._rows.binder, node)
+        """Return the bounds that *node* gives its contributions, of a kind it has."""
+        clamp = clamp_of(self._rows.binder, node)
+        if clamp is None:
+            return None
+        counts = isinstance(node, exp.Count | exp.CountIf)
+        if clamp.per_group and not counts and not isinstance(node, exp.Sum):
+            msg = "only COUNT and SUM have bounds per group"
+            hint = "bound each value: contribution_bounds_per_row => (low, high)"
+            raise self._block.refusal(node, msg, "DPQ135", hint)
+        if counts and not clamp.per_group:
+            msg = "a row counts 1: COUNT has no bounds per row"
+            hint = "bound the group: contribution_bounds_per_group => (0, most)"
+            raise self._block.refusal(node, msg, "DPQ135", hint)
+        return clamp
 
     # --- ranks -------------------------------------------------------------------
 
@@ -272,6 +302,9 @@ class AggregateBinder:
         self, node: exp.Expr, value: Expression, where: Expression | None
     ) -> Expression:
         if value.type in NUMERIC | TEMPORAL:
+            clamp = self._clamp(node)
+            if clamp is not None:
+                value = _clamped(self._number(node, value), clamp)
             return _if(where, value)
         hint = "of texts, ask for groups: GROUP BY x"
         msg = f"this takes numbers and dates, not {value.type}"
@@ -294,6 +327,22 @@ class AggregateBinder:
 def _if(where: Expression | None, value: Expression) -> Expression:
     """Return *value* on the rows that FILTER keeps."""
     return value if where is None else Case(((where, value),), NULL, value.type)
+
+
+def _clamped(value: Expression, clamp: Clamp) -> Expression:
+    """Return a number within bounds; NULL stays NULL, which LEAST would not leave."""
+    ends = [_number_literal(each) for each in (clamp.low, clamp.high)]
+    type_ = common_type([value, *ends]) or SqlType.DOUBLE
+    typed, low, high = (as_type(each, type_) for each in (value, *ends))
+    below = Call("lt", (typed, low), SqlType.BOOLEAN)
+    above = Call("gt", (typed, high), SqlType.BOOLEAN)
+    return Case(((below, low), (above, high)), typed, type_)
+
+
+def _number_literal(number: Fraction) -> Literal:
+    if number.denominator == 1:
+        return Literal(int(number), SqlType.INTEGER)
+    return Literal(Decimal(str(float(number))), SqlType.DECIMAL)
 
 
 def _both(one: Expression | None, other: Expression) -> Expression:

@@ -28,7 +28,7 @@ from dpquery.sql.clauses import (
     output_name,
     unique_names,
 )
-from dpquery.sql.lower_expressions import ENGINE_TYPES
+from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
 from dpquery.sql.lower_select import identifier
 from dpquery.sql.trees import ROW, mapped, released_column, released_table
 
@@ -299,7 +299,7 @@ class BoundaryBinder:
         for index, key in enumerate(self._keys):
             value: exp.Expr = released_column(name, key.name)
             if index not in chosen:
-                type_ = ENGINE_TYPES[key.expression.type]
+                type_ = key_type(key.expression)
                 to = exp.DataType.build(type_, dialect="duckdb")
                 value = exp.Cast(this=exp.Null(), to=to)
             flag = exp.Literal.number("0" if index in chosen else "1")

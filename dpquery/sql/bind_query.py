@@ -24,6 +24,7 @@ from dpquery.plan.relations import (
 )
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_answers import AnswerBinder
+from dpquery.sql.bind_distinct import counted_values
 from dpquery.sql.bind_from import FromClause
 from dpquery.sql.bind_lookup import looked_up
 from dpquery.sql.bind_select import SelectBinder
@@ -38,7 +39,6 @@ from dpquery.sql.bound import (
 )
 from dpquery.sql.environment import reads_private
 from dpquery.sql.literals import as_type, common_type
-from dpquery.sql.parse import place_of
 from dpquery.sql.typed_answers import typed_input
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class QueryBinder:
                 return self._modified(node, inside, outer)
             case _:
                 msg = f"{node.key.upper()} is not supported here"
-                place = place_of(node, environment.sql)
+                place = environment.place(node)
                 raise QueryRefused(msg, code="DPQ100", place=place)
 
     def named(self, named: NamedQuery) -> Bound:
@@ -116,7 +116,7 @@ class QueryBinder:
         if self._nodes > MAX_NODES:
             msg = "this query becomes too large when its WITH queries are written out"
             hint = "read each of them fewer times"
-            place = place_of(node, environment.sql)
+            place = environment.place(node)
             raise QueryRefused(msg, code="DPQ004", place=place, hint=hint)
 
     # --- kinds of queries --------------------------------------------------------
@@ -124,6 +124,9 @@ class QueryBinder:
     def _select(
         self, select: exp.Select, environment: Environment, outer: Block | None
     ) -> Bound:
+        counted = counted_values(self, select, environment, outer)
+        if counted is not None:
+            return counted
         tables = FromClause(self, select, environment, outer)
         if not tables.private:
             return AnswerBinder(self, environment).select(select, tables)
@@ -172,7 +175,7 @@ class QueryBinder:
         environment: Environment,
     ) -> RowsQuery:
         """Return a set operation of rows, by position, in common types."""
-        place = place_of(node, environment.sql)
+        place = environment.place(node)
         extra = [
             k for k in ("limit", "offset", "by_name", "match", "on") if node.args.get(k)
         ]
@@ -251,7 +254,7 @@ class QueryBinder:
                 found = self._public_rows(PublicQuery(inner, environment), outer)
             case _:
                 msg = f"{node.key.upper()} is not supported here"
-                place = place_of(node, environment.sql)
+                place = environment.place(node)
                 raise QueryRefused(msg, code="DPQ100", place=place)
         return found
 
@@ -260,7 +263,7 @@ class QueryBinder:
     ) -> RowsQuery:
         """Return an answer as rows of constants, one input for each answer."""
         environment = self._environment if outer is None else outer.environment
-        place = place_of(node, environment.sql)
+        place = environment.place(node)
         computed, columns = typed_input(answer, self.boundaries, self.catalog, place)
         known = next((i for i in self.inputs if i.computed == computed), None)
         if known is None:

@@ -21,6 +21,7 @@ from dpquery.sql.bound import RowsQuery
 from dpquery.sql.literals import as_type
 
 if TYPE_CHECKING:
+    from dpquery.errors import Place
     from dpquery.sql.bind_query import QueryBinder
     from dpquery.sql.bound import Block
 
@@ -35,6 +36,10 @@ class BlockBinder(RowBinder):
         super().__init__(block.environment.sql, block.scope)
         self.binder = binder
         self.block = block
+
+    def place(self, node: exp.Expr) -> Place | None:
+        """Return where *node* stands, which may be in a view."""
+        return self.block.place(node)
 
     def special(self, node: exp.Expr) -> Expression:
         """Bind what reads more than the row: a subquery."""

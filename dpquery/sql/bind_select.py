@@ -70,6 +70,28 @@ class SelectBinder:
             return self._grouped()
         return BoundaryBinder(self._binder, select, block).bind()
 
+    def different(self) -> Block | None:
+        """
+        Return the rows of a SELECT that is only asked how many different rows it has.
+
+        ``None`` where each of its rows belongs to one unit, or it is of another form.
+        """
+        check_clauses(self._select, self._block)
+        self._where()
+        select, block = self._select, self._block
+        if is_aggregation(select):
+            nodes = group_nodes(select, block)
+            if nodes is None or self._groups_say_unit():
+                return None
+            made = BlockBinder(self._binder, block)
+            values = [made.bind(node) for node in nodes]
+        else:
+            if self._distinct_says_unit():
+                return None
+            values = [each for _, each in self._columns(self._plain_binder())]
+        block.distinct = tuple(values)
+        return block
+
     def rows(self) -> RowsQuery:
         """Return public rows."""
         check_clauses(self._select, self._block)

@@ -10,7 +10,6 @@ from dpquery.plan.analysis.privacy_unit import owners
 from dpquery.plan.relations import Filter, Named, Relation, Unowned
 from dpquery.plan.rewrite.fill_groups import matched
 from dpquery.policy.catalog import fold
-from dpquery.sql.parse import place_of
 from dpquery.sql.scope import Named as NamedTable
 from dpquery.sql.scope import Scope
 
@@ -153,7 +152,7 @@ class Block:
 
     def place(self, node: exp.Expr) -> Place | None:
         """Return where *node* stands in the analyst's text."""
-        return place_of(node, self.environment.sql)
+        return self.environment.place(node)
 
     def refusal(
         self,

@@ -94,6 +94,17 @@ def aggregated(node: exp.Expr) -> bool:
     return any(aggregated(child) for child in node.iter_expressions())
 
 
+def aggregates_in(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield the aggregate functions and window functions of *node*, not their parts."""
+    if is_aggregate(node) or isinstance(
+        node, exp.Window | exp.Filter | exp.WithinGroup
+    ):
+        yield node
+    elif not isinstance(node, exp.Query):
+        for child in node.iter_expressions():
+            yield from aggregates_in(child)
+
+
 def _parts(node: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
     for key, value in node.args.items():
         for each in value if isinstance(value, list) else [value]:

@@ -50,6 +50,7 @@ from dpquery.sql.lower_select import add_join, plain, select, table
 from dpquery.sql.lower_values import VALUE_FUNCTIONS, values
 
 if TYPE_CHECKING:
+    from dpquery.plan.expressions import Expression
     from dpquery.plan.program import ReleaseStep
     from dpquery.plan.relations import Relation
 
@@ -69,8 +70,12 @@ class EngineSQL:
 
 
 def lower_release(step: ReleaseStep) -> EngineSQL:
-    """Return the statement whose rows are (keys…, moments in sub-steps…)."""
-    return engine_sql(step, _Builder(step).answer())
+    """
+    Return the statement whose rows are (keys…, moments in sub-steps…).
+
+    Without moments it reads the list of groups, and no private row.
+    """
+    return engine_sql(step, _Builder(step).answer(), rows=bool(step.moments))
 
 
 def lower_parts(step: ReleaseStep) -> EngineSQL:
@@ -82,9 +87,9 @@ def lower_parts(step: ReleaseStep) -> EngineSQL:
     return engine_sql(step, _Builder(step).parts())
 
 
-def engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
+def engine_sql(step: ReleaseStep, query: exp.Select, *, rows: bool = True) -> EngineSQL:
     """Return *query* as text, with what the release may read and call."""
-    below = [step.source.relation, *_listed_from(step)]
+    below = [*([step.source.relation] if rows else []), *_listed_from(step)]
     tables: set[str] = set()
     inputs: dict[str, None] = {}
     functions: set[str] = set()
@@ -95,8 +100,10 @@ def engine_sql(step: ReleaseStep, query: exp.Select) -> EngineSQL:
                 tables.add(each.table.name)
             elif isinstance(each, Released):
                 inputs[each.source] = None
-    expressions = [step.source.unit, *(key.expression for key in step.keys)]
-    expressions += [expression_of(value) for value in values(step)]
+    expressions: list[Expression] = []
+    if rows:
+        expressions = [step.source.unit, *(key.expression for key in step.keys)]
+        expressions += [expression_of(value) for value in values(step)]
     if step.domain is not None:
         expressions += domain_expressions(step.domain)
     functions |= functions_of(expressions) | VALUE_FUNCTIONS | CLIPPING_FUNCTIONS

@@ -156,6 +156,13 @@ def lower(expression: Expression) -> exp.Expr:
             assert_never(expression)
 
 
+def key_type(expression: Expression) -> str:
+    """Return the engine's type of a group key; DECIMAL columns keep their digits."""
+    if isinstance(expression, ColumnRef) and expression.type is SqlType.DECIMAL:
+        return column_type(expression)
+    return ENGINE_TYPES[expression.type]
+
+
 def lower_key(expression: Expression) -> exp.Expr:
     """Return a group key; dates within the years that every driver can hold."""
     lowered = lower(expression)

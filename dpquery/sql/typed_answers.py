@@ -15,7 +15,7 @@ from dpquery.plan.program import Computed, PublicTable
 from dpquery.plan.rewrite.decompose_aggregates import released_type
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.functions import try_cast
-from dpquery.sql.lower_expressions import ENGINE_TYPES
+from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
 from dpquery.sql.lower_select import identifier
 from dpquery.sql.trees import PUBLIC, RELEASED, ROW, derived
 
@@ -135,7 +135,7 @@ def _schema(
 ) -> dict[str, object]:
     released: dict[str, object] = {}
     for boundary in boundaries:
-        columns = {key.name: ENGINE_TYPES[key.expression.type] for key in boundary.keys}
+        columns = {key.name: key_type(key.expression) for key in boundary.keys}
         for at, aggregate in enumerate(boundary.aggregates):
             columns[f"a{at}"] = ENGINE_TYPES[released_type(aggregate)]
         released[boundary.name] = {**columns, ROW: "BIGINT"}

@@ -20,7 +20,8 @@ from dpquery.plan.analysis.bounds import (
     deep_environment,
     never_null,
 )
-from dpquery.plan.analysis.public_keys import public_keys, reads_public
+from dpquery.plan.analysis.key_filters import about, filtered, possible, values_in
+from dpquery.plan.analysis.public_keys import as_public, public_keys, reads_public
 from dpquery.plan.analysis.sources import Sources, sources
 from dpquery.plan.expressions import (
     Call,
@@ -59,7 +60,7 @@ def key_domain(
 ) -> KeyDomain | None:
     """Return the public list of groups, or ``None`` when some key is not public."""
     known = sources(relation)
-    made = [known.expanded(key.expression) for key in keys]
+    made = [as_public(known.expanded(key.expression), known) for key in keys]
     public = [at for at, each in enumerate(made) if reads_public(each, known)]
     found: list[KeySource] = list(public_keys({at: made[at] for at in public}, known))
     lists, env = listed_values(known), deep_environment(relation)
@@ -101,14 +102,19 @@ def _source(
         if declared is not None and declared.values_from is not None:
             table, name = declared.values_from
             scan = Scan(catalog.tables[table], f"{table}:keys{index}")
-            return PublicKeys((index,), scan, (column_of(scan, name),))
+            listed = column_of(scan, name)
+            conditions = about(expression, known.conditions, listed)
+            return PublicKeys((index,), filtered(scan, conditions), (listed,))
     values = possible_values(expression, lists, env)
+    if values is None:
+        values = values_in(expression, known.conditions)
     if values is None:
         return None
     optional = {column.relation for column in columns(expression)} & known.optional
     if optional and not never_null(expression) and None not in values:
         values = [*values, None]  # where there is no partner
-    return ListedKeys((index,), tuple((value,) for value in values))
+    left = [v for v in values if possible(v, expression, known.conditions)]
+    return ListedKeys((index,), tuple((value,) for value in left or values))
 
 
 def listed_values(known: Sources) -> Lists:

@@ -154,12 +154,25 @@ class _Owners:
         if isinstance(row, Unowned) and outer is not None:
             row = outer
         if isinstance(expression, Subquery):
-            inner = self._tied_to(expression.relation, row, expression.place)
+            pairs = _compared(expression)
+            place = expression.place
+            inner = self._tied_to(expression.relation, row, place, pairs)
             expression = replace(expression, relation=inner)
         return with_operands(expression, lambda part: self._of_row(part, row, None))
 
-    def _tied_to(self, relation: Relation, row: Rows, place: Place | None) -> Relation:
-        """Return a relation of which every row has the owner of the outer *row*."""
+    def _tied_to(
+        self,
+        relation: Relation,
+        row: Rows,
+        place: Place | None,
+        pairs: Sequence[Pair] = (),
+    ) -> Relation:
+        """
+        Return a relation of which every row has the owner of the outer *row*.
+
+        *pairs* of an inner and an outer column are compared by what stands around:
+        rows of other units could not be equal, and are left out.
+        """
         inner = self.of(relation, row)
         if isinstance(inner, Unowned):
             return inner.relation
@@ -171,9 +184,11 @@ class _Owners:
             )
             raise QueryRefused(msg, code="DPQ111", place=place, hint=hint)
         same_kind(row, inner, place)
-        if not inner.attached:
+        if inner.attached:
+            return inner.relation
+        if not tied(inner, row, pairs):
             raise _loose(inner, place)
-        return inner.relation
+        return Filter(inner.relation, conjunction(equal_units(inner, row)))
 
     # --- scans, filters and inner joins ------------------------------------------
 
@@ -366,6 +381,15 @@ class _Owners:
         if left.attached != right.attached:
             raise _loose(right if left.attached else left, operation.place)
         return combined(operation, left, right)
+
+
+def _compared(subquery: Subquery) -> list[Pair]:
+    """Return the columns that ``x = ANY (SELECT y …)`` compares, if it does."""
+    needle = subquery.needle
+    column = next(iter(visible(subquery.relation)), None)
+    if not isinstance(needle, ColumnRef) or column is None:
+        return []
+    return [(column, needle)] if subquery.comparison == "eq" else []
 
 
 def _attachment(

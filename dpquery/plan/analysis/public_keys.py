@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dpquery.plan.expressions import TRUE, ColumnRef, Expression, conjunction
+from dpquery.plan.analysis.key_filters import filtered
+from dpquery.plan.expressions import TRUE, ColumnRef, Expression
 from dpquery.plan.program import PublicKeys
-from dpquery.plan.relations import (
-    Filter,
-    Join,
-    JoinKind,
-    Relation,
-    Scan,
+from dpquery.plan.relations import Join, JoinKind, Relation, Scan
+from dpquery.plan.walk import (
+    columns,
+    equated,
+    is_private,
+    subqueries,
+    substituted,
 )
-from dpquery.plan.walk import columns, equated, is_private, subqueries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +41,23 @@ def reads_public(expression: Expression, known: Sources) -> bool:
         and not inside
         and all(is_public(known.leaves.get(name)) for name in read)
     )
+
+
+def as_public(expression: Expression, known: Sources) -> Expression:
+    """Return a key with the public columns that its own are equal to on every row."""
+    equal: dict[ColumnRef, ColumnRef] = {}
+    for pair in equated(known.conditions):
+        for one, other in (pair, pair[::-1]):
+            listed = is_public(known.leaves.get(other.relation))
+            lost = {one.relation, other.relation} & known.optional
+            if listed and not lost and one.type is other.type:
+                equal.setdefault(one, other)
+
+    def listed_as(column: ColumnRef) -> Expression:
+        private = not is_public(known.leaves.get(column.relation))
+        return equal.get(column, column) if private else column
+
+    return substituted(expression, listed_as)
 
 
 def public_keys(keys: Mapping[int, Expression], known: Sources) -> Iterator[PublicKeys]:
@@ -116,7 +134,7 @@ def _conditions(names: frozenset[str], known: Sources) -> list[Expression]:
     return [
         condition
         for condition in known.conditions
-        if not any(subqueries(condition))
+        if not any(is_private(each.relation) for each in subqueries(condition))
         and {column.relation for column in columns(condition)} <= names
         and columns(condition)
     ]
@@ -126,4 +144,4 @@ def _joined(leaves: list[Leaf], conditions: list[Expression]) -> Relation:
     relation: Relation = leaves[0]
     for leaf in leaves[1:]:
         relation = Join(relation, leaf, JoinKind.INNER, TRUE)
-    return Filter(relation, conjunction(conditions)) if conditions else relation
+    return filtered(relation, conditions)

@@ -21,6 +21,7 @@ from dpquery.errors import QueryRefused
 from dpquery.plan.aggregates import Units
 from dpquery.plan.analysis.partitions import key_domain
 from dpquery.plan.analysis.privacy_unit import own
+from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.program import Program, ReleaseStep
 from dpquery.plan.rewrite.bound_contributions import (
     BoundingRules,
@@ -103,6 +104,9 @@ def _check_key(key: GroupKey, source: Owned) -> None:
         msg = f"a group per {source.kind} would show individuals"
         hint = f"group by what a {source.kind} has in common with others"
         raise QueryRefused(msg, code="DPQ123", place=key.place, hint=hint)
+    exact = isinstance(key.expression, ColumnRef)  # computed ones are DOUBLE below
+    if key.expression.type is SqlType.DECIMAL and exact:
+        return
     if key.expression.type not in _KEY_TYPES:
         msg = f"{key.expression.type} values cannot be group keys"
         hint = "round to whole numbers: CAST(FLOOR(x) AS INTEGER)"

@@ -136,8 +136,7 @@ def moments_of(estimator: Estimator) -> tuple[Moment, ...]:
     """Return the moments that *estimator* is made of."""
     match estimator:
         case LinearEstimator(terms=terms, presence=presence):
-            rest = () if presence is None else (presence,)
-            return (*(moment for _, moment in terms), *rest)
+            return (*(moment for _, moment in terms), *_maybe(presence))
         case RatioEstimator(numerator=numerator, denominator=denominator):
             return (denominator, numerator)
         case SpreadEstimator(count=count, total=total, square=square):
@@ -153,10 +152,14 @@ def moments_of(estimator: Estimator) -> tuple[Moment, ...]:
             )
         case RankEstimator(presence=presence):
             return (presence,)
-        case AnyEstimator(count=count):
-            return (count,)
+        case AnyEstimator(count=count, presence=presence):
+            return (count, *_maybe(presence))
         case _:
             assert_never(estimator)
+
+
+def _maybe(moment: Units | None) -> tuple[Moment, ...]:
+    return () if moment is None else (moment,)
 
 
 class _Decomposition:
@@ -209,7 +212,8 @@ class _Decomposition:
                 end = RankKind.HIGHEST if largest else RankKind.LOWEST
                 return self._ranked(argument, RankTarget(end), place)
             case AnyRow(condition=condition, negated=negated):
-                return AnyEstimator(Rows(condition), negated)
+                presence = None if self._grouped else Units(_known(condition))
+                return AnyEstimator(Rows(condition), negated, presence)
             case _:
                 assert_never(aggregate)
 
