@@ -6,6 +6,7 @@ the query and the policy.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.accounting.loss import Definition, Loss
@@ -50,10 +51,31 @@ def explain(prepared: Prepared) -> str:
         lines += [f"  {line}" for line in _noise(priced)]
     for each in prepared.program.inputs:
         lines.append(f"answer {each.name}, which later releases read, at no cost")
-        lines.append(f"  {each.computed.sql}")
+        lines.append(f"  {readable(each.computed.sql)}")
     read = "what is released" if prepared.steps else "public tables alone"
     lines.append(f"answer, computed from {read}, at no cost")
-    return "\n".join([*lines, f"  {prepared.program.post.computed.sql}"])
+    return "\n".join([*lines, f"  {readable(prepared.program.post.computed.sql)}"])
+
+
+_QUOTED = re.compile(
+    r"""
+    '(?:[^']|'')*'                                               # a text
+    | "(?:main|public_tables)"\."(?P<table>\w+)"(?:\ AS\ "(?P=table)")?
+    | "(?P<name>[a-zA-Z_]\w*)"
+    | "(?:[^"]|"")*"                                              # any other name
+    """,
+    re.VERBOSE,
+)
+
+
+def readable(sql: str) -> str:
+    """
+    Return SQL above the boundary for people: without schemas and needless quotes.
+
+    >>> readable('SELECT "r1"."a0" AS "n", "a b" FROM "main"."r1" AS "r1"')
+    'SELECT r1.a0 AS n, "a b" FROM r1'
+    """
+    return _QUOTED.sub(lambda found: found["table"] or found["name"] or found[0], sql)
 
 
 def _share(priced: PricedStep, prepared: Prepared) -> str:

@@ -270,7 +270,7 @@ def _named(
 def _stars(
     item: exp.Expr, tables: FromClause, sources: dict[str, AnswerQuery]
 ) -> list[tuple[str, str]] | None:
-    """Return the columns that ``*`` means; none if it is no star; ``None`` if unknown."""
+    """Return the columns that ``*`` means; none for no star; ``None`` if unknown."""
     star = item.this if isinstance(item, exp.Column) else item
     if not isinstance(star, exp.Star):
         inside = (

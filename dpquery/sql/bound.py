@@ -36,7 +36,7 @@ class RowsQuery:
 
 @dataclass(frozen=True, slots=True)
 class AnswerQuery:
-    """A query over released and public tables: SQL for the engine above the boundary."""
+    """A query over released and public tables: SQL for the child process."""
 
     tree: exp.Query
     names: tuple[str, ...] | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, assert_never
 
-from dpquery.kernel.explain import moment_text
+from dpquery.kernel.explain import moment_text, readable
 from dpquery.plan.aggregates import (
     Aggregate,
     AnyEstimator,
@@ -77,9 +77,12 @@ def query_text(query: Query) -> str:
         columns = ", ".join(
             f"c{at} {type_}" for at, (_, type_) in enumerate(given.columns)
         )
-        lines += [f"input {given.name} ({columns})", f"  {given.computed.sql}"]
+        lines += [
+            f"input {given.name} ({columns})",
+            f"  {readable(given.computed.sql)}",
+        ]
     post = query.post
-    lines += ["answer", f"  {post.computed.sql}"]
+    lines += ["answer", f"  {readable(post.computed.sql)}"]
     bars = [
         f"{each.name} of {cell_text(each.cell)}"
         for each in post.outputs or ()
@@ -294,7 +297,8 @@ class _Names:
                 return f"{kind} of {', '.join(names[each] for each in of)}"
             case RankEstimator(value=value, target=target, presence=presence):
                 rank = rank_text(target)
-                return f"{rank} of {self._histograms[value]}, NULL if {names[presence]} is small"
+                of = self._histograms[value]
+                return f"{rank} of {of}, NULL if {names[presence]} is small"
             case AnyEstimator(count=count, negated=negated):
                 return f"{names[count]} is {'not ' if negated else ''}clearly above 0"
             case _:

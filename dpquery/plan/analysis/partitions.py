@@ -108,7 +108,7 @@ def _source(
     values = possible_values(expression, lists, env)
     if values is None:
         values = values_in(expression, known.conditions)
-    if values is None:
+    if not values:  # equal to NULL is nothing, and a list of nothing is no list
         return None
     optional = {column.relation for column in columns(expression)} & known.optional
     if optional and not never_null(expression) and None not in values:
