@@ -32,6 +32,7 @@ from dpquery.plan.aggregates import (
     Square,
     Sum,
     Total,
+    Units,
 )
 from dpquery.plan.program import (
     BoundedDistinct,
@@ -279,11 +280,7 @@ class _Names:
                 ]
                 total = " + ".join(parts)
                 total = f"round({total})" if integer else total
-                return (
-                    total
-                    if presence is None
-                    else f"{total}, NULL if {names[presence]} is none"
-                )
+                return total + self._null(presence)
             case RatioEstimator(numerator=numerator, denominator=denominator):
                 value = estimator.value
                 share = f"{names[numerator]} / {names[denominator]}"
@@ -299,10 +296,16 @@ class _Names:
                 rank = rank_text(target)
                 of = self._histograms[value]
                 return f"{rank} of {of}, NULL if {names[presence]} is small"
-            case AnyEstimator(count=count, negated=negated):
-                return f"{names[count]} is {'not ' if negated else ''}clearly above 0"
+            case AnyEstimator(count=count, negated=negated, presence=presence):
+                shown = f"{names[count]} is {'not ' if negated else ''}clearly above 0"
+                return shown + self._null(presence)
             case _:
                 assert_never(estimator)
+
+    def _null(self, presence: Units | None) -> str:
+        return (
+            "" if presence is None else f", NULL if {self._moments[presence]} is none"
+        )
 
 
 def rank_text(target: RankTarget) -> str:

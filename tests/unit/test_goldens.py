@@ -196,6 +196,14 @@ def test_every_subject_has_goldens() -> None:
     assert {path.parent.name for path in files()} == set(SUBJECTS)
 
 
+def test_titles_say_which_queries_are_refused() -> None:
+    for path in files():
+        for case in cases_of(path)[1]:
+            if path.parent.name != "errors":
+                said = case.title.startswith("refused: ")
+                assert case.gives.startswith("refused: ") is said, case.title
+
+
 def test_every_code_of_sql_and_plan_has_a_golden() -> None:
     source = "".join(
         path.read_text(encoding="utf-8")
@@ -233,6 +241,22 @@ def lowered_cases() -> list[tuple[str, Case]]:
 def compiled(case: Case, catalog: Catalog, rules: BoundingRules) -> Program:
     query = bind(case.sql, catalog, case.options.get("dialect", "duckdb"))
     return compile_program(query, catalog, rules)
+
+
+def test_no_release_is_paid_for_and_not_read(
+    sample_catalogs: dict[str, Catalog], shop: Catalog
+) -> None:
+    """What is bound twice would cost twice: each release is read, and each is once."""
+    catalogs = {**sample_catalogs, "shop": shop}
+    for path in files():
+        for case in cases_of(path)[1]:
+            if path.parent.name == "errors" or case.gives.startswith("refused"):
+                continue
+            catalog = catalogs[case.options.get("policy", "clinic")]
+            query = bind(case.sql, catalog, case.options.get("dialect", "duckdb"))
+            computed = [*(each.computed for each in query.inputs), query.post.computed]
+            read = {name for each in computed for name in each.released}
+            assert {each.name for each in query.boundaries} == read, case.title
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=i) for i, c in lowered_cases()])
@@ -333,7 +357,7 @@ def value_of(
 
 
 CLAUSES = re.compile(
-    r"(?<!DISTINCT) (FROM|WHERE|GROUP BY|HAVING|(?:INNER |LEFT |CROSS )?JOIN) "
+    r"(?<!DISTINCT) (FROM|WHERE|GROUP BY|HAVING|(?:INNER |LEFT |FULL |CROSS )?JOIN) "
 )
 
 

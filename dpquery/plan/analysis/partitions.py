@@ -38,7 +38,7 @@ from dpquery.plan.program import (
     ListedKeys,
     PublicKeys,
 )
-from dpquery.plan.relations import Scan, SetOperation
+from dpquery.plan.relations import Listed, Scan, SetOperation
 from dpquery.plan.walk import column_of, columns, made_column
 from dpquery.policy.catalog import SqlType
 
@@ -77,10 +77,15 @@ def key_domain(
 
 
 def listed_groups(domain: KeyDomain) -> int | None:
-    """Return how many groups a domain lists; ``None`` when a table decides."""
-    if any(isinstance(source, PublicKeys) for source in domain.sources):
-        return None
-    return prod(len(s.rows) for s in domain.sources if isinstance(s, ListedKeys))
+    """Return how many groups a domain lists at most; ``None`` when a table decides."""
+    found = 1
+    for source in domain.sources:
+        match source:
+            case ListedKeys(rows=rows) | PublicKeys(relation=Listed(rows=rows)):
+                found *= len(rows)
+            case _:
+                return None
+    return found
 
 
 def _source(
