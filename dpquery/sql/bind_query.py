@@ -130,9 +130,26 @@ class QueryBinder:
         if counted is not None:
             return counted
         tables = FromClause(self, select, environment, outer)
-        if not tables.private:
-            return AnswerBinder(self, environment).select(select, tables)
-        return SelectBinder(self, select, tables.rows()).bind()
+        if tables.private:
+            return SelectBinder(self, select, tables.rows()).bind()
+        found = None if outer is None else self._of_row(select, environment, outer)
+        if found is not None:
+            return found
+        return AnswerBinder(self, environment).select(select, tables)
+
+    def _of_row(
+        self, select: exp.Select, environment: Environment, outer: Block
+    ) -> Bound | None:
+        """Return public rows that the unit of the outer row has a part in choosing."""
+        mark = self.mark()
+        try:
+            tables = FromClause(self, select, environment, outer)
+            if all(not isinstance(item.bound, AnswerQuery) for item in tables.items):
+                return SelectBinder(self, select, tables.rows()).bind()
+        except QueryRefused:
+            pass  # it may still be an answer, which no row outside has a part in
+        self.reset(mark)
+        return None
 
     def _modified(
         self, node: exp.Subquery, environment: Environment, outer: Block | None
