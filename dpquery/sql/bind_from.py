@@ -126,19 +126,23 @@ class FromClause:
         match node:
             case exp.Table(this=exp.Identifier()):
                 item.bound = self._named(node, item)
+            case exp.Subquery(this=exp.Table() | exp.Subquery() as first) if (
+                not alias_name(node) and (first.args.get("joins") or alias_name(first))
+            ):
+                item.inside = self._bracketed(first)
             case exp.Subquery(this=exp.Query() as query):
                 item.bound = self._binder.query(query, self._environment, self._outer)
             case exp.Subquery(this=exp.Pivot() as pivot):
                 item.bound = self._binder.pivoted(pivot, self._environment, self._outer)
-            case exp.Subquery(this=exp.Table()) if not alias_name(node):
-                item.inside = self._bracketed(node)
+            case exp.Subquery(this=exp.Table() as first) if not alias_name(node):
+                item.inside = self._bracketed(first)
             case _:
                 pass
         return item
 
-    def _bracketed(self, node: exp.Subquery) -> FromClause:
-        """Bind ``(a JOIN b ON …)``."""
-        first = node.this.copy()
+    def _bracketed(self, table: exp.Expr) -> FromClause:
+        """Bind ``(a JOIN b ON …)``, of which *table* is the first."""
+        first = table.copy()
         joins = first.args.get("joins") or []
         first.set("joins", None)
         select = exp.Select().from_(first, copy=False)

@@ -142,19 +142,19 @@ def _bracketed(found: Source) -> exp.Expr:
 
 
 def _closed(relation: Relation) -> exp.Expr:
-    """Return one side of a FULL join, its filters applied before the join."""
+    """
+    Return one side of a FULL join, its filters applied before the join.
+
+    Names of joined tables can still be read: they are filtered by a join to one row.
+    """
     found = source(relation)
     if not found.filters:
         return _bracketed(found)
     if not found.joins:
         star = Source(found.first, filters=found.filters).select([exp.Star()])
         return _derived(star, found.first.alias)
-    last = found.joins[-1]
-    if any(each.args.get("side") for each in found.joins):
-        msg = "a FULL join of filtered outer joins has no lowering"
-        raise ValueError(msg)
-    made = [lower_expressions.lower(each) for each in found.filters]
-    last.set("on", lower_expressions.balanced(exp.And, [last.args["on"], *made]))
+    one = _derived(exp.Select(expressions=[number(1)]), f"{found.first.alias}:kept")
+    found.joins.append(_join(one, JoinKind.INNER, TRUE, *found.filters))
     return _bracketed(found)
 
 
