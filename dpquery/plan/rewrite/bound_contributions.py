@@ -172,8 +172,8 @@ def bound_distinct(
     """
     Return unions of values, of which each unit keeps a few (theory.md 2.6).
 
-    A unit has at most as many different values as rows, and one where the value follows
-    from the unit.
+    A unit has at most as many different values as rows, a few in each of k groups, and
+    one where the value follows from the unit.
     """
     relation = source.relation
     in_all = rows_per_unit(relation)
@@ -183,9 +183,7 @@ def bound_distinct(
         values = [expression_of(value) for value in _values(moment)]
         own = determined_by_unit(values, source)
         each = 1 if own else per_group
-        total = min(in_all, how.groups) if own else in_all
-        if how.mode is BoundingMode.TRUNCATE:
-            total = min(total, each * how.groups)
+        total = min(in_all, each * how.groups)
         if how.single_group:
             each = total = min(each if own else in_all, in_all)
         reach = moment.value.reach if isinstance(moment, DistinctTotal) else 1
