@@ -292,7 +292,9 @@ def _named(
             names.append(output_name(item, tables.block))
     names = unique_names(names)
     aliased = [
-        exp.Alias(this=column, alias=identifier(name))
+        column  # under its own name: an alias would hide that it is not there
+        if isinstance(column, exp.Column) and column.name == name
+        else exp.Alias(this=column, alias=identifier(name))
         for column, name in zip(made, names, strict=True)
     ]
     tree.set("expressions", aliased)

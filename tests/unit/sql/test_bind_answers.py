@@ -25,11 +25,11 @@ def shown(text: str) -> str:
     [
         (
             f"SELECT * FROM {N} AS t",
-            f"SELECT t.status AS status, t.n AS n FROM {R1} AS t",
+            f"SELECT t.status, t.n FROM {R1} AS t",
         ),
         (
             f"SELECT t.n FROM {N} AS t WHERE n > 5",
-            f"SELECT t.n AS n FROM {R1} AS t WHERE n > 5",
+            f"SELECT t.n FROM {R1} AS t WHERE n > 5",
         ),
         (
             f"SELECT SUM(n) AS s FROM {N} AS t GROUP BY status HAVING SUM(n) > 5",
@@ -37,11 +37,11 @@ def shown(text: str) -> str:
         ),
         (
             f"SELECT n FROM {N} AS t(s, n) ORDER BY s DESC",
-            f"SELECT n AS n FROM {R1} AS t(s, n) ORDER BY s DESC",
+            f"SELECT n FROM {R1} AS t(s, n) ORDER BY s DESC",
         ),
         (
             f"SELECT DISTINCT n FROM {N} AS t LIMIT 3",
-            f"SELECT DISTINCT n AS n FROM {R1} AS t LIMIT 3",
+            f"SELECT DISTINCT n FROM {R1} AS t LIMIT 3",
         ),
         (
             (
@@ -49,7 +49,7 @@ def shown(text: str) -> str:
                 " ON p.category = t.status"
             ),
             (
-                f"SELECT t.status AS status, p.list_price AS list_price FROM {R1} AS"
+                f"SELECT t.status, p.list_price FROM {R1} AS"
                 f" t JOIN"
                 " products AS p ON p.category = t.status"
             ),
@@ -57,16 +57,13 @@ def shown(text: str) -> str:
         (
             f"SELECT n, (SELECT AVG(list_price) FROM products) AS p FROM {N} AS t",
             (
-                'SELECT n AS n, (SELECT AVG(list_price) AS "AVG(list_price)" FROM products)'
+                'SELECT n, (SELECT AVG(list_price) AS "AVG(list_price)" FROM products)'
                 f" AS p FROM {R1} AS t"
             ),
         ),
         (
             "SELECT category, MAX(list_price) AS m FROM products GROUP BY 1",
-            (
-                "SELECT category AS category, MAX(list_price) AS m"
-                " FROM products GROUP BY 1"
-            ),
+            ("SELECT category, MAX(list_price) AS m FROM products GROUP BY 1"),
         ),
     ],
 )
