@@ -258,7 +258,7 @@ class _Statement:
         for node in nodes:
             if isinstance(node, exp.Rollup | exp.Cube | exp.GroupingSets):
                 rows.unknown(node)
-            bound = rows.bind(self._key_node(node, items, scope))
+            bound = rows.releasable(self._key_node(node, items, scope))
             if all(bound != key.expression for key in keys):
                 keys.append(GroupKey(f"k{len(keys)}", bound, self._place(node)))
         return keys
@@ -325,7 +325,7 @@ class _Statement:
                 number += 1
                 name = f"{base}_{number}"
             taken.add(name)
-            outputs.append((name, groups.bind(item.unalias()), aliased))
+            outputs.append((name, groups.releasable(item.unalias()), aliased))
         return outputs
 
     def _output_name(self, item: exp.Expr) -> str:

@@ -17,12 +17,15 @@ from dpquery.plan.expressions import (
     ColumnRef,
     Constant,
     Expression,
+    Interval,
     Literal,
 )
 from dpquery.plan.walk import subexpressions
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.functions import (
     FUNCTIONS,
+    Function,
+    Parameter,
     binary,
     call,
     cast,
@@ -43,6 +46,14 @@ ENGINE_TYPES: dict[SqlType, str] = {
     SqlType.VARCHAR: "VARCHAR",
     SqlType.DATE: "DATE",
     SqlType.TIMESTAMP: "TIMESTAMP",
+    SqlType.TIME: "TIME",
+    SqlType.INTERVAL: "INTERVAL",
+    SqlType.BOOLEAN_LIST: "BOOLEAN[]",
+    SqlType.INTEGER_LIST: "BIGINT[]",
+    SqlType.DOUBLE_LIST: "DOUBLE[]",
+    SqlType.VARCHAR_LIST: "VARCHAR[]",
+    SqlType.DATE_LIST: "DATE[]",
+    SqlType.TIMESTAMP_LIST: "TIMESTAMP[]",
     SqlType.UNSUPPORTED: "VARCHAR",
 }
 """What a plan type is cast to on the engine."""
@@ -54,6 +65,8 @@ _COMPARISONS: dict[str, type[exp.Binary]] = {
     "le": exp.LTE,
     "gt": exp.GT,
     "ge": exp.GTE,
+    "distinct": exp.NullSafeNEQ,
+    "not_distinct": exp.NullSafeEQ,
 }
 
 _OPERATORS: dict[str, frozenset[str]] = {
@@ -61,8 +74,16 @@ _OPERATORS: dict[str, frozenset[str]] = {
     "least": frozenset({"least"}),
     "greatest": frozenset({"greatest"}),
     "nullif": frozenset({"nullif"}),
+    "list_value": frozenset({"list_value"}),
+    "struct_extract": frozenset({"struct_extract"}),
 }
 """Functions with lowering rules of their own, and what they call."""
+
+
+OPERATORS: frozenset[str] = frozenset(
+    {"and", "or", "not", "is_null", "in", *_COMPARISONS, *_OPERATORS}
+)
+"""Calls that this file lowers; all others are the table's."""
 
 
 def functions_of(expressions: Iterable[Expression]) -> frozenset[str]:
@@ -104,6 +125,10 @@ def constant(value: Constant, type_: SqlType) -> exp.Expression:
             return cast(text(value.isoformat(sep=" ")), "TIMESTAMP")
         case dt.date():
             return cast(text(value.isoformat()), "DATE")
+        case dt.time():
+            return cast(text(value.isoformat()), "TIME")
+        case Interval():
+            return cast(text(str(value)), "INTERVAL")
         case _:
             assert_never(value)
 
@@ -131,11 +156,26 @@ def lower(expression: Expression) -> exp.Expression:
 def lower_key(expression: Expression) -> exp.Expression:
     """Return a group key; dates within the years that every driver can hold."""
     lowered = lower(expression)
+    if expression.type in TEMPORAL and not _tame(expression):
+        return clamped_date(lowered)
+    return lowered
+
+
+def _tame(expression: Expression) -> bool:
+    """Return whether every value is a date of the years 1 to 9999, or NULL."""
     match expression:
-        case Call(function="date_trunc"):  # of a date within them
-            return lowered
+        case Literal():
+            return True
+        case Case(branches=branches, otherwise=otherwise):
+            return all(map(_tame, [*(then for _, then in branches), otherwise]))
+        case Cast(operand=operand):
+            return operand.type in TEMPORAL and _tame(operand)
+        case Call(function="coalesce" | "least" | "greatest", arguments=arguments):
+            return all(map(_tame, arguments))
+        case Call(function=name):
+            return name in FUNCTIONS and FUNCTIONS[name].tame
         case _:
-            return clamped_date(lowered) if expression.type in TEMPORAL else lowered
+            return False
 
 
 _PLAIN = frozenset(
@@ -152,7 +192,8 @@ def _column(reference: ColumnRef) -> exp.Expression:
     timestamp in nanoseconds cannot be compared with one of the year 1.
     """
     plain = column(reference.relation, reference.name)
-    if reference.engine_type in _PLAIN or reference.type is SqlType.DECIMAL:
+    kept = reference.type in {SqlType.DECIMAL, SqlType.STRUCT}
+    if kept or reference.engine_type in {*_PLAIN, ENGINE_TYPES[reference.type]}:
         return plain
     return try_cast(plain, ENGINE_TYPES[reference.type])
 
@@ -177,6 +218,13 @@ def _call(expression: Call) -> exp.Expression:
             return exp.Paren(this=exp.In(this=needle, expressions=items))
         case "coalesce" | "least" | "greatest" | "nullif":
             return call(name, *map(lower, arguments))
+        case "list_value":
+            elements = call(name, *map(lower, arguments))
+            return cast(elements, ENGINE_TYPES[expression.type])
+        case "struct_extract":
+            field = call(name, *map(lower, arguments))
+            nested = expression.type is SqlType.STRUCT
+            return field if nested else try_cast(field, ENGINE_TYPES[expression.type])
         case _:
             return _function(expression)
 
@@ -194,15 +242,27 @@ def balanced(
 
 def _function(expression: Call) -> exp.Expression:
     function = FUNCTIONS[expression.function]
-    if not function.as_double:
-        return function.lower(*map(lower, expression.arguments))
-    digits = function.name == "round" and len(expression.arguments) > 1
-    lowered = [as_double(each) for each in expression.arguments]
-    if digits:
-        lowered[1] = lower(expression.arguments[1])
+    repeated = len(expression.arguments) - len(function.parameters)
+    parameters = function.parameters + function.parameters[-1:] * max(repeated, 0)
+    lowered = [
+        _argument(function, parameter, argument)
+        for parameter, argument in zip(parameters, expression.arguments, strict=False)
+    ]
     result = function.lower(*lowered)
-    whole = expression.type is SqlType.INTEGER
+    whole = function.as_double and expression.type is SqlType.INTEGER
     return try_cast(result, "BIGINT") if whole else result
+
+
+def _argument(
+    function: Function, parameter: Parameter, argument: Expression
+) -> exp.Expression:
+    """Return one argument as the function's total form wants it."""
+    if parameter.clamped and not _tame(argument):
+        return clamped_date(lower(argument))
+    setting = parameter.constant and parameter.at_most is not None
+    if function.as_double and argument.type in NUMERIC and not setting:
+        return as_double(argument)
+    return lower(argument)
 
 
 def as_double(expression: Expression) -> exp.Expression:
