@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 from sqlglot import Dialect, Dialects, exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 
-from dpquery.errors import ConfigError, SQLSyntaxError
+from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
 from dpquery.policy.catalog import fold
 from dpquery.sql import gate
+from dpquery.sql.dialects import UnclearError, normalised, partly_read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlglot import Token
+
     from dpquery.errors import Place
 
 DEFAULT_DIALECT = "duckdb"
@@ -28,6 +33,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
 
     Raises:
         SQLSyntaxError: it is not one SELECT statement.
+        QueryRefused: something in it is not known to mean what DuckDB means by it.
         ConfigError: the dialect is not known.
     """
     gate.check(sql)
@@ -35,6 +41,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
     try:
         tokens = reader.tokenize(sql)
         gate.check_nesting(sql, tokens, reader.parser_class.TYPE_TOKENS)
+        _check_intervals(sql, tokens)
         parsed = reader.parser().parse(tokens, sql)
         # a comment behind the last semicolon is not a statement
         statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
@@ -61,7 +68,24 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
         kind = statement.key.upper()
         msg = f"only SELECT is answered, not {kind}"
         raise SQLSyntaxError(msg, code="DPQ005", place=place_of(statement, sql))
+    try:
+        normalised(statement, fold(dialect))
+    except UnclearError as unclear:
+        where = place_of(unclear.node, sql)
+        raise QueryRefused(
+            unclear.message, code="DPQ106", place=where, hint=unclear.hint
+        ) from None
     return statement
+
+
+def _check_intervals(sql: str, tokens: Sequence[Token]) -> None:
+    """Refuse a span of time that sqlglot would read in part."""
+    token = partly_read(tokens)
+    if token is not None:
+        hint = "numbers and units only: INTERVAL '1 day 2 hours'"
+        where = gate.place(sql, token.start, token.end + 1)
+        msg = "this span of time cannot be read"
+        raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
 
 
 def _dialect(name: str) -> Dialect:
