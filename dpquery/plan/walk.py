@@ -299,8 +299,8 @@ def column_of(scan: Scan, name: str) -> ColumnRef:
 def made_column(relation: str, named: Named) -> ColumnRef:
     """Return a reference to a column that *relation* makes."""
     made = named.expression
-    if isinstance(made, ColumnRef) and made.type is SqlType.DECIMAL:
-        return replace(made, relation=relation, name=named.name)  # keeps its digits
+    if isinstance(made, ColumnRef) and made.type in {SqlType.DECIMAL, SqlType.STRUCT}:
+        return replace(made, relation=relation, name=named.name)  # digits and fields
     return ColumnRef(relation, named.name, made.type)
 
 

@@ -20,13 +20,20 @@ from dpquery.sql.traces import traced
 from dpquery.sql.typed_answers import computed
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from dpquery.policy.catalog import Catalog
     from dpquery.sql.environment import Environment
 
 
-def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
+def bind(
+    sql: str,
+    catalog: Catalog,
+    dialect: str = DEFAULT_DIALECT,
+    now: dt.datetime | None = None,
+) -> Query:
     """
-    Return the plan of *sql*.
+    Return the plan of *sql*; ``current_date`` and the like are constants made of *now*.
 
     Raises:
         SQLSyntaxError: it is not one SELECT.
@@ -34,14 +41,14 @@ def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
     """
     try:
         node = as_query(parse(sql, dialect))
-        return _bound(node, environment_of(sql, catalog), catalog)
+        environment = environment_of(sql, catalog)
+        return _bound(node, QueryBinder(catalog, environment, now), environment)
     except RecursionError:
         msg = "the query is nested too deeply"
         raise QueryRefused(msg, code="DPQ004") from None
 
 
-def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query:
-    binder = QueryBinder(catalog, environment)
+def _bound(node: exp.Query, binder: QueryBinder, environment: Environment) -> Query:
     bound = binder.query(node, environment)
     if isinstance(bound, PublicQuery):
         bound = AnswerBinder(binder, environment).public(bound)
@@ -52,11 +59,11 @@ def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query
             msg = "these privacy parameters belong to no release"
             hint = "they go with the SELECT whose aggregates mix rows of several units"
             raise QueryRefused(msg, code="DPQ135", place=place, hint=hint)
-    post = _post(bound, binder, catalog)
+    post = _post(bound, binder)
     return Query(tuple(binder.boundaries), tuple(binder.inputs), post)
 
 
-def _post(answer: AnswerQuery, binder: QueryBinder, catalog: Catalog) -> PostQuery:
+def _post(answer: AnswerQuery, binder: QueryBinder) -> PostQuery:
     """Return the last SELECT, with the rows that its cells come from."""
     found = traced(answer, binder.alias)
     if found.rows:
@@ -67,7 +74,7 @@ def _post(answer: AnswerQuery, binder: QueryBinder, catalog: Catalog) -> PostQue
             Output(name, cell)
             for name, cell in zip(answer.names, found.cells, strict=True)
         )
-    return PostQuery(computed(found.tree, catalog), outputs, len(found.rows))
+    return PostQuery(computed(found.tree, binder), outputs, len(found.rows))
 
 
 def _in_order(tree: exp.Query, rows: tuple[str, ...]) -> None:

@@ -42,6 +42,7 @@ from dpquery.sql.literals import as_type, common_type
 from dpquery.sql.typed_answers import typed_input
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from dpquery.plan.expressions import Expression
@@ -61,8 +62,12 @@ Mark: TypeAlias = tuple[int, int, int, int]
 class QueryBinder:
     """Binds the queries of one statement and collects its releases."""
 
-    def __init__(self, catalog: Catalog, environment: Environment) -> None:
+    def __init__(
+        self, catalog: Catalog, environment: Environment, now: dt.datetime | None = None
+    ) -> None:
         self.catalog = catalog
+        self.now = now
+        """The moment of the whole query, for ``current_date`` and the like."""
         self.names = Names()
         self.boundaries: list[AggregateQuery] = []
         self.inputs: list[Input] = []
@@ -264,7 +269,7 @@ class QueryBinder:
         """Return an answer as rows of constants, one input for each answer."""
         environment = self._environment if outer is None else outer.environment
         place = environment.place(node)
-        computed, columns = typed_input(answer, self.boundaries, self.catalog, place)
+        computed, columns = typed_input(answer, self, place)
         known = next((i for i in self.inputs if i.computed == computed), None)
         if known is None:
             known = Input(f"i{len(self.inputs) + 1}", computed, columns)

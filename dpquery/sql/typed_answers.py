@@ -14,6 +14,7 @@ from dpquery.errors import Place, QueryRefused
 from dpquery.plan.program import Computed, PublicTable
 from dpquery.plan.rewrite.decompose_aggregates import released_type
 from dpquery.policy.catalog import SqlType, fold
+from dpquery.sql.clock import frozen
 from dpquery.sql.functions import try_cast
 from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
 from dpquery.sql.lower_select import identifier
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from dpquery.plan.program import AggregateQuery
     from dpquery.policy.catalog import Catalog
+    from dpquery.sql.bind_query import QueryBinder
     from dpquery.sql.bound import AnswerQuery
 
 _T = exp.DType
@@ -40,8 +42,10 @@ _TYPES: dict[exp.DType, SqlType] = {
 }
 
 
-def computed(tree: exp.Query, catalog: Catalog) -> Computed:
+def computed(tree: exp.Query, binder: QueryBinder) -> Computed:
     """Return a query above the boundary as text, with the tables that it reads."""
+    catalog = binder.catalog
+    tree = frozen(tree, binder.now)
     found = list(tree.find_all(exp.Table))
     released = dict.fromkeys(t.name for t in found if t.db == RELEASED)
     public = dict.fromkeys(t.name for t in found if t.db == PUBLIC)
@@ -66,10 +70,7 @@ def computed(tree: exp.Query, catalog: Catalog) -> Computed:
 
 
 def typed_input(
-    answer: AnswerQuery,
-    boundaries: Sequence[AggregateQuery],
-    catalog: Catalog,
-    place: Place | None,
+    answer: AnswerQuery, binder: QueryBinder, place: Place | None
 ) -> tuple[Computed, tuple[tuple[str, SqlType], ...]]:
     """
     Return an answer that private rows are compared with, each column of one type.
@@ -80,7 +81,11 @@ def typed_input(
         QueryRefused: DPQ138, its columns have no names or no types.
     """
     names = answer.names
-    types = None if names is None else _types(answer.tree, boundaries, catalog)
+    types = (
+        None
+        if names is None
+        else _types(answer.tree, binder.boundaries, binder.catalog)
+    )
     if names is None or types is None or len(types) != len(names) or None in types:
         unknown = ""
         if names is not None and types is not None and None in types:
@@ -99,7 +104,7 @@ def typed_input(
     tree = exp.Select(
         expressions=made, from_=exp.From(this=derived(answer.tree.copy(), "answer"))
     )
-    return computed(tree, catalog), columns
+    return computed(tree, binder), columns
 
 
 def _quoted(name: str) -> exp.Column:

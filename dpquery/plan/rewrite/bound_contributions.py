@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.plan.aggregates import GridValue, RankTarget
+    from dpquery.plan.expressions import Expression
     from dpquery.plan.program import KeyDomain, ReleasedColumn
     from dpquery.plan.relations import Owned
 
