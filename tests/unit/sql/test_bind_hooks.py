@@ -11,7 +11,7 @@ from sqlglot import exp, parse_one
 from dpquery.errors import QueryRefused
 from dpquery.plan.expressions import Call, Expression, Literal
 from dpquery.plan.relations import Scan
-from dpquery.plan.walk import subexpressions
+from dpquery.plan.walk import column_of, subexpressions
 from dpquery.policy.catalog import Catalog, SqlType
 from dpquery.sql.bind_expressions import RowBinder
 from dpquery.sql.scope import Named, Scope
@@ -22,7 +22,9 @@ NOON = dt.datetime(2026, 1, 31, 12, 30, 15, 999, tzinfo=dt.UTC)
 @pytest.fixture
 def scope(boundary_catalog: Catalog) -> Scope:
     table = boundary_catalog.tables["plain"]
-    return Scope((Named("plain", Scan(table, "plain")),))
+    scan = Scan(table, "plain")
+    columns = tuple((name, column_of(scan, name)) for name in table.columns)
+    return Scope((Named("plain", columns),))
 
 
 def bind(binder: RowBinder, sql: str) -> Expression:
