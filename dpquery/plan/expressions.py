@@ -238,6 +238,18 @@ def conjuncts(expression: Expression) -> tuple[Expression, ...]:
             return (expression,)
 
 
+def where_true(where: Expression | None, value: Expression) -> Expression:
+    """Return *value* on the rows for which *where* is true, and NULL on the others."""
+    if where is None:
+        return value
+    return Case(((where, value),), Literal(None, value.type), value.type)
+
+
+def both(one: Expression | None, other: Expression) -> Expression:
+    """Return the AND of a condition that may be missing and another."""
+    return other if one is None else Call("and", (one, other), SqlType.BOOLEAN)
+
+
 def equals(left: Expression, right: Expression) -> Call:
     """Return ``left = right``."""
     return Call("eq", (left, right), SqlType.BOOLEAN)

@@ -227,9 +227,9 @@ def relation_lines(relation: Relation, depth: int = 0) -> list[str]:
             kind = "public" if table.public else "private"
             return [f"{indent}scan {table.name}{alias} ({kind})"]
         case Listed(name=name, rows=rows):
-            return [f"{indent}{len(rows)} rows of constants as {name}"]
+            return [f"{indent}{name}: {len(rows)} rows of constants"]
         case Released(name=name, source=source):
-            return [f"{indent}the answer {source} as {name}"]
+            return [f"{indent}{name}: the answer {source}"]
         case Join(left=left, right=right):
             inner = relation_lines(left, depth + 1) + relation_lines(right, depth + 1)
             return [f"{indent}{_head(relation)}", *inner]
@@ -254,18 +254,19 @@ def _head(
             on = "" if condition == TRUE else f" on {expression_text(condition)}"
             return f"{kind.lower()} join{' lateral' if lateral else ''}{on}"
         case Unnest(elements=elements, name=name):
-            return f"each element of {expression_text(elements)} as {name}"
+            return f"{name}: each element of {expression_text(elements)}"
         case Sample(share=share):
             return f"sample of {float(share * 100):g} % of the units"
         case Top(order=order, count=count):
             return f"first {count} by {_order_text(order)}"
         case Project(columns=columns, distinct=distinct, name=name):
-            return f"{'distinct' if distinct else 'select'} {_made(columns)} as {name}"
+            return f"{name}: {'distinct' if distinct else 'select'} {_made(columns)}"
         case Group(keys=keys, aggregates=aggregates, name=name):
             by = f" by {_made(keys)}" if keys else ""
-            return f"group{by}: {_made(aggregates)} as {name}"
+            made = f", {_made(aggregates)}" if aggregates else ""
+            return f"{name}: group{by}{made}"
         case SetOperation(kind=kind, distinct=distinct, name=name):
-            return f"{kind.lower()}{'' if distinct else ' all'} as {name}"
+            return f"{name}: {kind.lower()}{'' if distinct else ' all'}"
         case _:
             assert_never(relation)
 

@@ -67,7 +67,7 @@ def _post(answer: AnswerQuery, binder: QueryBinder) -> PostQuery:
     """Return the last SELECT, with the rows that its cells come from."""
     found = traced(answer, binder.alias)
     if found.rows:
-        _in_order(found.tree, found.rows)
+        _in_order(found.tree, found.rows, len(found.cells))
     outputs = None
     if answer.names is not None:
         outputs = tuple(
@@ -77,17 +77,29 @@ def _post(answer: AnswerQuery, binder: QueryBinder) -> PostQuery:
     return PostQuery(computed(found.tree, binder), outputs, len(found.rows))
 
 
-def _in_order(tree: exp.Query, rows: tuple[str, ...]) -> None:
+def _in_order(tree: exp.Query, rows: tuple[str, ...], shown: int) -> None:
     """
     Order by the released rows last: within ties, and where no order is asked for.
 
     They are in the order of their keys: never in one that private rows had a part in.
     """
-    if tree.args.get("order") is None:
-        tree.set("order", exp.Order(expressions=[]))
-    for name in rows:
-        column = exp.Ordered(this=exp.Column(this=identifier(name)))
-        tree.args["order"].append("expressions", column)
+    asked = tree.args.get("order")
+    order = [] if asked is None else list(asked.expressions)
+    if len(order) == 1 and _is_all(order[0].this):  # ALL stands alone, and is all
+        order = [_positioned(order[0], at + 1) for at in range(shown)]
+    order += [exp.Ordered(this=exp.Column(this=identifier(name))) for name in rows]
+    tree.set("order", exp.Order(expressions=order))
+
+
+def _is_all(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Var) and node.name.upper() == "ALL"
+
+
+def _positioned(ordered: exp.Expr, position: int) -> exp.Expr:
+    """Return an item of ORDER BY, with its direction, for another column."""
+    made = ordered.copy()
+    made.set("this", exp.Literal.number(str(position)))
+    return made
 
 
 def _refuse_rows(

@@ -22,6 +22,7 @@ from dpquery.plan.relations import (
     SetKind,
     SetOperation,
 )
+from dpquery.plan.walk import made_column
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_answers import AnswerBinder
 from dpquery.sql.bind_distinct import counted_values
@@ -36,6 +37,7 @@ from dpquery.sql.bound import (
     PublicQuery,
     RowsQuery,
     pivoted_rows,
+    plain_names,
 )
 from dpquery.sql.environment import reads_private
 from dpquery.sql.literals import as_type, common_type
@@ -55,8 +57,8 @@ MAX_NODES = 100_000
 text can be made to mean is bounded too."""
 
 
-Mark: TypeAlias = tuple[int, int, int, int]
-"""How far releases, inputs and named answers were bound."""
+Mark: TypeAlias = tuple[int, int, int, int, frozenset[str]]
+"""How far releases, inputs and named answers were bound, and the names in use."""
 
 
 class QueryBinder:
@@ -133,9 +135,26 @@ class QueryBinder:
         if counted is not None:
             return counted
         tables = FromClause(self, select, environment, outer)
-        if not tables.private:
-            return AnswerBinder(self, environment).select(select, tables)
-        return SelectBinder(self, select, tables.rows()).bind()
+        if tables.private:
+            return SelectBinder(self, select, tables.rows()).bind()
+        found = None if outer is None else self._of_row(select, environment, outer)
+        if found is not None:
+            return found
+        return AnswerBinder(self, environment).select(select, tables)
+
+    def _of_row(
+        self, select: exp.Select, environment: Environment, outer: Block
+    ) -> Bound | None:
+        """Return public rows that the unit of the outer row has a part in choosing."""
+        mark = self.mark()
+        try:
+            tables = FromClause(self, select, environment, outer)
+            if all(not isinstance(item.bound, AnswerQuery) for item in tables.items):
+                return SelectBinder(self, select, tables.rows()).bind()
+        except QueryRefused:
+            pass  # it may still be an answer, which no row outside has a part in
+        self.reset(mark)
+        return None
 
     def _modified(
         self, node: exp.Subquery, environment: Environment, outer: Block | None
@@ -200,25 +219,27 @@ class QueryBinder:
             hint = "use CAST on one side"
             raise QueryRefused(msg, code="DPQ105", place=place, hint=hint)
         name = self.names.unique(kind.lower())
-        sides = [
-            self._side(query, [t or SqlType.VARCHAR for t in types], name)
+        called = plain_names([name for name, _ in one.columns])
+        left, right = (
+            self._side(query, called, [t or SqlType.VARCHAR for t in types], name)
             for query in (one, other)
-        ]
+        )
         columns = tuple(
-            ColumnRef(name, each.name, each.expression.type)
-            for each in sides[0].columns
+            _column_of_both(name, a, b)
+            for a, b in zip(left.columns, right.columns, strict=True)
         )
         distinct = bool(node.args.get("distinct"))
-        left, right = sides
         relation = SetOperation(kind, distinct, left, right, name, columns, place)
-        called = (called for called, _ in one.columns)
-        return RowsQuery(relation, tuple(zip(called, columns, strict=True)))
+        shown = (name for name, _ in one.columns)
+        return RowsQuery(relation, tuple(zip(shown, columns, strict=True)))
 
-    def _side(self, query: RowsQuery, types: list[SqlType], name: str) -> Project:
+    def _side(
+        self, query: RowsQuery, called: list[str], types: list[SqlType], name: str
+    ) -> Project:
         made = tuple(
-            Named(f"c{at}", as_type(column, type_))
-            for at, ((_, column), type_) in enumerate(
-                zip(query.columns, types, strict=True)
+            Named(each, as_type(column, type_))
+            for each, (_, column), type_ in zip(
+                called, query.columns, types, strict=True
             )
         )
         return Project(query.relation, self.names.unique(f"{name}:side"), made)
@@ -275,11 +296,11 @@ class QueryBinder:
             known = Input(f"i{len(self.inputs) + 1}", computed, columns)
             self.inputs.append(known)
         relation = self.names.unique(name)
+        called = [name for name, _ in columns]
         made = tuple(
-            ColumnRef(relation, f"c{at}", type_)
-            for at, (_, type_) in enumerate(columns)
+            ColumnRef(relation, named, type_)
+            for named, (_, type_) in zip(plain_names(called), columns, strict=True)
         )
-        called = [called for called, _ in columns]
         return RowsQuery(
             Released(relation, known.name, made), tuple(zip(called, made, strict=True))
         )
@@ -292,7 +313,8 @@ class QueryBinder:
         self, node: exp.Query, block: Block, lift: Callable[[exp.Expr], exp.Expr]
     ) -> exp.Expr:
         """Return a subquery of a SELECT list above the boundary of *block*."""
-        return AnswerBinder(self, block.environment, lift).tree(node, block)
+        names = (table.name for table in block.tables)
+        return AnswerBinder(self, block.environment, lift, names).tree(node, block)
 
     # --- names and what can be undone --------------------------------------------
 
@@ -319,15 +341,26 @@ class QueryBinder:
             len(self.inputs),
             len(self._answered),
             self._releases,
+            self.names.taken,
         )
 
     def reset(self, mark: Mark) -> None:
         """Forget the releases and inputs since *mark*: they were a try."""
-        boundaries, inputs, answered, self._releases = mark
+        boundaries, inputs, answered, self._releases, taken = mark
+        self.names.forget(taken)
         for named in self._answered[answered:]:
             named.answer = None
         del self.boundaries[boundaries:], self.inputs[inputs:]
         del self._answered[answered:]
+
+
+def _column_of_both(relation: str, left: Named, right: Named) -> ColumnRef:
+    """Return a column of a set operation, with the digits of both sides' columns."""
+    one, other = (made_column(relation, each) for each in (left, right))
+    if one == other:
+        return one
+    digits = max(one.decimals, other.decimals)
+    return ColumnRef(relation, one.name, one.type, decimals=digits)
 
 
 def words_of(environment: Environment) -> set[str]:

@@ -17,13 +17,12 @@ from dpquery.plan.expressions import (
 from dpquery.plan.relations import Filter, Group, Named, Project, Relation, Top
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.bind_expressions import RowBinder
-from dpquery.sql.bound import RowsQuery
 from dpquery.sql.literals import as_type
 
 if TYPE_CHECKING:
     from dpquery.errors import Place
     from dpquery.sql.bind_query import QueryBinder
-    from dpquery.sql.bound import Block
+    from dpquery.sql.bound import Block, RowsQuery
 
 _OPPOSITE = {"eq": "ne", "ne": "eq", "lt": "ge", "ge": "lt", "gt": "le", "le": "gt"}
 """``x > ALL (…)`` is ``NOT x <= ANY (…)``."""

@@ -1,4 +1,4 @@
-"""What names of tables mean at a place in the query: WITH, views, the policy's tables."""
+"""What names of tables mean at a place in the query: WITH, views, tables."""
 
 from __future__ import annotations
 
@@ -87,10 +87,7 @@ class Environment:
 
 
 def environment_of(sql: str, catalog: Catalog) -> Environment:
-    """
-    Return what names mean at the top of *sql*: the policy's views, each seeing those
-    before it.
-    """
+    """Return what names mean at the top of *sql*; a view sees those before it."""
     views: dict[str, NamedQuery] = {}
     for name, text in catalog.views.items():
         inside = Environment(text, dict(views), name)

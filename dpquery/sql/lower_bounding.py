@@ -7,6 +7,7 @@ engine reads rows (theory.md 1.4, 2.3).
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -95,13 +96,28 @@ def few_rows(step: ReleaseStep) -> int | None:
     Return how many rows leave a unit within every limit, whatever they hold.
 
     The norm of a unit's moments is at most its rows times what one row adds, so that
-    all of its factors are 1. ``None`` where that is no help: with unit indicators,
+    all of its factors are 1; where moments are one vector, a row may add to each of
+    them, whatever the plan says. ``None`` where that is no help: with unit indicators,
     whose weight follows the number of groups, and with limits of less than a row.
     """
     if not step.moments or any(map(_weighs, step.moments)):
         return None
-    few = min(b.limit // (b.steps * row_reach(b.moment)) for b in step.moments)
-    return few or None
+    vectors = [bounded.vector for bounded in step.moments]
+    few = [
+        bounded.limit
+        // (
+            bounded.steps
+            * row_reach(bounded.moment)
+            * _row_norm(vectors.count(bounded.vector), step.bounding)
+        )
+        for bounded in step.moments
+    ]
+    return min(few) or None
+
+
+def _row_norm(cells: int, bounding: Bounding) -> int:
+    """Return the norm, rounded up, of a row that counts in each of some cells."""
+    return cells if bounding.norm == 1 else math.isqrt(cells - 1) + 1
 
 
 def _weighs(bounded: BoundedMoment) -> bool:
