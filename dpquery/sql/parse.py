@@ -39,8 +39,8 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
 
     Raises:
         SQLSyntaxError: it is not one query.
-        QueryRefused: its privacy parameters are none that can be had, or something in it
-            is not known to mean what DuckDB means by it.
+        QueryRefused: its privacy parameters are none that can be had, or something in
+            it is not known to mean what DuckDB means by it.
         ConfigError: the dialect is not known.
     """
     gate.check(sql)
