@@ -196,6 +196,13 @@ def conjuncts(expression: Expression) -> tuple[Expression, ...]:
             return (expression,)
 
 
+def only_where(condition: Expression | None, value: Expression) -> Expression:
+    """Return *value* where *condition* holds, a NULL of its type elsewhere."""
+    if condition is None:
+        return value
+    return Case(((condition, value),), Literal(None, value.type), value.type)
+
+
 def equals(left: Expression, right: Expression) -> Call:
     """Return ``left = right``."""
     return Call("eq", (left, right), SqlType.BOOLEAN)

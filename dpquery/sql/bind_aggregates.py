@@ -26,7 +26,6 @@ from dpquery.plan.aggregates import (
     Sum,
 )
 from dpquery.plan.expressions import (
-    NULL,
     NUMERIC,
     TEMPORAL,
     Call,
@@ -34,6 +33,7 @@ from dpquery.plan.expressions import (
     Cast,
     Expression,
     Literal,
+    only_where,
 )
 from dpquery.plan.relations import Owned
 from dpquery.policy.catalog import SqlType, fold
@@ -142,7 +142,9 @@ class AggregateBinder:
         if rows or isinstance(node, once):
             return
         msg = "this would count a row once for each private row that is behind it"
-        hint = "COUNT(*), COUNT(DISTINCT x), MIN, MAX, BOOL_OR and BOOL_AND are answered"
+        hint = (
+            "COUNT(*), COUNT(DISTINCT x), MIN, MAX, BOOL_OR and BOOL_AND are answered"
+        )
         raise self._block.refusal(node, msg, "DPQ111", hint)
 
     def _one(self, node: exp.Expr, where: Expression | None) -> Aggregate:
@@ -164,7 +166,7 @@ class AggregateBinder:
         if kind in _SPREADS:
             value = self._number(node, self._rows.bind(node.this))
             clamp = self._clamp(node)
-            return Spread(_SPREADS[kind], _if(where, value), clamp, place)
+            return Spread(_SPREADS[kind], only_where(where, value), clamp, place)
         if kind in _PAIRS:
             return self._pair(_PAIRS[kind], node, node.this, node.expression, where)
         return self._by_name(node, where)
@@ -201,14 +203,14 @@ class AggregateBinder:
         counted = _condition_of(argument)
         if counted is not None:  # COUNT(CASE WHEN p THEN 1 END)
             return Count(None, _both(where, counted), self._clamp(node), place)
-        return Count(_if(where, argument), None, self._clamp(node), place)
+        return Count(only_where(where, argument), None, self._clamp(node), place)
 
     def _rows_counted(self, node: exp.Expr, where: Expression | None) -> Aggregate:
         place, values = self._block.place(node), self._block.distinct
         if values is None:
             return Count(None, where, self._clamp(node), place)
         return CountDistinct(
-            tuple(_if(where, each) for each in values), where is None, place
+            tuple(only_where(where, each) for each in values), where is None, place
         )
 
     def _distinct(
@@ -230,7 +232,7 @@ class AggregateBinder:
                     return CountUnits(_both(where, found[0]), place)
             if self._is_unit(value):
                 return CountUnits(condition, place)
-        kept = tuple(_if(where, value) for value in values)
+        kept = tuple(only_where(where, value) for value in values)
         return CountDistinct(kept, with_null=False, place=place)
 
     def _is_unit(self, expression: Expression) -> bool:
@@ -244,7 +246,7 @@ class AggregateBinder:
         distinct = isinstance(inner, exp.Distinct)
         if distinct:
             inner = inner.expressions[0]
-        value = _if(where, self._number(node, self._rows.bind(inner)))
+        value = only_where(where, self._number(node, self._rows.bind(inner)))
         kind = Sum if isinstance(node, exp.Sum) else Average
         return kind(value, self._clamp(node), distinct, place)
 
@@ -257,7 +259,7 @@ class AggregateBinder:
         where: Expression | None,
     ) -> Pair:
         sides = [self._number(node, self._rows.bind(each)) for each in (y, x)]
-        one, other = (_if(where, side) for side in sides)
+        one, other = (only_where(where, side) for side in sides)
         return Pair(kind, one, other, self._block.place(node))
 
     def _any(self, node: exp.Expr, where: Expression | None) -> AnyRow:
@@ -303,7 +305,7 @@ class AggregateBinder:
             clamp = self._clamp(node)
             if clamp is not None:
                 value = _clamped(self._number(node, value), clamp)
-            return _if(where, value)
+            return only_where(where, value)
         hint = "of texts, ask for groups: GROUP BY x"
         msg = f"this takes numbers and dates, not {value.type}"
         raise self._block.refusal(node, msg, "DPQ105", hint)
@@ -320,11 +322,6 @@ class AggregateBinder:
         if fraction in {0, 1}:
             return Extreme(value, fraction == 1, place)
         return Quantile(value, fraction, continuous, place)
-
-
-def _if(where: Expression | None, value: Expression) -> Expression:
-    """Return *value* on the rows that FILTER keeps."""
-    return value if where is None else Case(((where, value),), NULL, value.type)
 
 
 def _clamped(value: Expression, clamp: Clamp) -> Expression:

@@ -8,14 +8,13 @@ from sqlglot import exp
 
 from dpquery.plan.analysis.summed import digits_of
 from dpquery.plan.expressions import (
-    NULL,
     NUMERIC,
     Aggregated,
     Call,
-    Case,
     ColumnRef,
     Expression,
     Literal,
+    only_where,
 )
 from dpquery.plan.relations import Filter, Group, Named, Relation
 from dpquery.plan.walk import made_column
@@ -157,18 +156,22 @@ class InnerGroupBinder(WindowBinder):
             name = "sum" if kind is exp.Sum else "avg"
             type_, (value,) = self.summed(node, name, self._rows.bind(inner))
             digits = digits_of(value, self.block.relation)
-            return Aggregated(name, (_if(where, value),), distinct, type_, digits)
+            return Aggregated(
+                name, (only_where(where, value),), distinct, type_, digits
+            )
         if kind in _ENDS:
             value = self._rows.bind(inner)
-            return Aggregated(_ENDS[kind], (_if(where, value),), False, value.type)
+            return Aggregated(
+                _ENDS[kind], (only_where(where, value),), False, value.type
+            )
         if kind in _TESTS:
-            value = _if(where, self._rows.boolean(inner))
+            value = only_where(where, self._rows.boolean(inner))
             return Aggregated(_TESTS[kind], (value,), False, SqlType.BOOLEAN)
         if kind in _SPREADS:
             type_, (value,) = self.summed(node, "avg", self._rows.bind(inner))
             digits = digits_of(value, self.block.relation)
             return Aggregated(
-                _SPREADS[kind], (_if(where, value),), False, type_, digits
+                _SPREADS[kind], (only_where(where, value),), False, type_, digits
             )
         return self._quantile(node, where)
 
@@ -183,12 +186,14 @@ class InnerGroupBinder(WindowBinder):
             if len(inner.expressions) != 1:
                 raise self.refusal(node, "COUNT(DISTINCT …) takes one value", "DPQ105")
             value = self._rows.bind(inner.expressions[0])
-            return Aggregated("count", (_if(where, value),), True, SqlType.INTEGER)
+            return Aggregated(
+                "count", (only_where(where, value),), True, SqlType.INTEGER
+            )
         if inner is None or isinstance(inner, exp.Star):
             one = Literal(1, SqlType.INTEGER)
-            arguments = () if where is None else (_if(where, one),)
+            arguments = () if where is None else (only_where(where, one),)
             return Aggregated("count", arguments, False, SqlType.INTEGER)
-        value = _if(where, self._rows.bind(inner))
+        value = only_where(where, self._rows.bind(inner))
         return Aggregated("count", (value,), False, SqlType.INTEGER)
 
     def _quantile(self, node: exp.Expr, where: Expression | None) -> Aggregated:
@@ -206,12 +211,7 @@ class InnerGroupBinder(WindowBinder):
         name = "quantile_cont" if wanted.continuous else "quantile_disc"
         type_ = SqlType.DOUBLE if wanted.continuous else value.type
         fraction = Literal(wanted.fractions[0], SqlType.DOUBLE)
-        return Aggregated(name, (_if(where, value), fraction), False, type_)
-
-
-def _if(where: Expression | None, value: Expression) -> Expression:
-    """Return *value* on the rows that FILTER keeps."""
-    return value if where is None else Case(((where, value),), NULL, value.type)
+        return Aggregated(name, (only_where(where, value), fraction), False, type_)
 
 
 def _both(one: Expression | None, other: Expression) -> Expression:

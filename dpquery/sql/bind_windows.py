@@ -8,14 +8,13 @@ from sqlglot import exp
 
 from dpquery.plan.analysis.summed import digits_of
 from dpquery.plan.expressions import (
-    NULL,
     NUMERIC,
-    Case,
     Expression,
     Frame,
     Literal,
     Ordering,
     Window,
+    only_where,
 )
 from dpquery.plan.relations import Named, Relation
 from dpquery.plan.walk import made_column
@@ -222,7 +221,7 @@ class WindowBinder(BlockBinder):
         if name not in _SUMS.values():
             raise self.refusal(node, "FILTER goes with aggregates", "DPQ114")
         value = arguments[0] if arguments else Literal(1, SqlType.INTEGER)
-        return (Case(((where, value),), NULL, value.type),)
+        return (only_where(where, value),)
 
     def _type(
         self, node: exp.Expr, name: str, arguments: tuple[Expression, ...]

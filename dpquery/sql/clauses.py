@@ -96,7 +96,9 @@ def aggregated(node: exp.Expr) -> bool:
 
 def aggregates_in(node: exp.Expr) -> Iterator[exp.Expr]:
     """Yield the aggregate functions and window functions of *node*, not their parts."""
-    if is_aggregate(node) or isinstance(node, exp.Window | exp.Filter | exp.WithinGroup):
+    if is_aggregate(node) or isinstance(
+        node, exp.Window | exp.Filter | exp.WithinGroup
+    ):
         yield node
     elif not isinstance(node, exp.Query):
         for child in node.iter_expressions():

@@ -87,9 +87,7 @@ def lower_parts(step: ReleaseStep) -> EngineSQL:
     return engine_sql(step, _Builder(step).parts())
 
 
-def engine_sql(
-    step: ReleaseStep, query: exp.Select, *, rows: bool = True
-) -> EngineSQL:
+def engine_sql(step: ReleaseStep, query: exp.Select, *, rows: bool = True) -> EngineSQL:
     """Return *query* as text, with what the release may read and call."""
     below = [*([step.source.relation] if rows else []), *_listed_from(step)]
     tables: set[str] = set()
