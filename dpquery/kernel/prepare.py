@@ -109,11 +109,12 @@ def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
         next(rest) if wish is None else terms.promise.loss_of(float(wish))
         for wish in asked
     ]
-    most = terms.promise.loss_of(terms.max_epsilon or terms.epsilon)
+    limit = terms.max_epsilon or terms.epsilon
+    most = terms.promise.loss_of(limit)
     total = sum(shares, Loss.zero(budget.definition))
     if others < len(asked) and not total.within(most):
         place = next(s.wishes.place for s in releases if s.wishes.epsilon is not None)
-        msg = f"this asks for more than ε {terms.max_epsilon:g}, the limit of one query"
+        msg = f"this asks for more than ε {limit:g}, the limit of one query"
         hint = "lower epsilon in OPTIONS, or ask the owner for more"
         raise BudgetExceeded(msg, code="DPQ203", place=place, hint=hint)
     return shares

@@ -36,6 +36,13 @@ class BlockBinder(RowBinder):
         self.binder = binder
         self.block = block
 
+    def bind(self, node: exp.Expr | None) -> Expression:
+        """Return the plan's expression for *node*; the parser lets some be missing."""
+        if node is None:
+            msg = "a function here has too few arguments"
+            raise QueryRefused(msg, code="DPQ105")
+        return super().bind(node)
+
     def special(self, node: exp.Expr) -> Expression:
         """Bind what reads more than the row: a subquery."""
         match node:

@@ -30,6 +30,8 @@ class NamedQuery:
     """``WITH t(a, b)``: what its columns are called instead."""
     answer: AnswerQuery | None = None
     """What it was bound to, if that is an answer: released once, read often."""
+    private: bool | None = None
+    """Whether it reads a private table, once somebody has asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,9 @@ def reads_private(node: exp.Expr, environment: Environment, catalog: Catalog) ->
     for table, here in tables_in(node, environment):
         named = here.find(table.name) if not table.db else None
         if named is not None:
-            if reads_private(named.node, named.environment, catalog):
+            if named.private is None:  # asked once: texts can name it 2^n times
+                named.private = reads_private(named.node, named.environment, catalog)
+            if named.private:
                 return True
         elif fold(table.name) in private:
             return True
