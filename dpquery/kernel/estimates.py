@@ -150,7 +150,8 @@ def _typed(number: Fraction, type_: SqlType) -> int | float | dt.date:
             return dt.date.fromordinal(day)
         case SqlType.TIMESTAMP:
             first = dt.datetime(1, 1, 1)  # noqa: DTZ001 -- SQL's have no zone
-            most = (dt.datetime.max - first) // dt.timedelta(seconds=1)
+            last = dt.datetime.max  # noqa: DTZ901 -- nor has this
+            most = (last - first) // dt.timedelta(seconds=1)
             seconds = math.floor((number - 1) * 86_400)
             return first + dt.timedelta(seconds=min(max(seconds, 0), most))
         case _:

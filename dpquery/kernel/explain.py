@@ -6,6 +6,8 @@ the query and the policy.
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.accounting.loss import Definition, Loss
@@ -25,6 +27,7 @@ from dpquery.plan.aggregates import (
     Units,
     expression_of,
 )
+from dpquery.plan.expressions import TEMPORAL
 from dpquery.plan.program import BoundingMode, ListedKeys, PublicKeys
 from dpquery.plan.relations import Scan
 from dpquery.plan.render import expression_text, owned_lines
@@ -50,10 +53,31 @@ def explain(prepared: Prepared) -> str:
         lines += [f"  {line}" for line in _noise(priced)]
     for each in prepared.program.inputs:
         lines.append(f"answer {each.name}, which later releases read, at no cost")
-        lines.append(f"  {each.computed.sql}")
+        lines.append(f"  {readable(each.computed.sql)}")
     read = "what is released" if prepared.steps else "public tables alone"
     lines.append(f"answer, computed from {read}, at no cost")
-    return "\n".join([*lines, f"  {prepared.program.post.computed.sql}"])
+    return "\n".join([*lines, f"  {readable(prepared.program.post.computed.sql)}"])
+
+
+_QUOTED = re.compile(
+    r"""
+    '(?:[^']|'')*'                                               # a text
+    | "(?:main|public_tables)"\."(?P<table>\w+)"(?:\ AS\ "(?P=table)")?
+    | "(?P<name>[a-zA-Z_]\w*)"
+    | "(?:[^"]|"")*"                                              # any other name
+    """,
+    re.VERBOSE,
+)
+
+
+def readable(sql: str) -> str:
+    """
+    Return SQL above the boundary for people: without schemas and needless quotes.
+
+    >>> readable('SELECT "r1"."a0" AS "n", "a b" FROM "main"."r1" AS "r1"')
+    'SELECT r1.a0 AS n, "a b" FROM r1'
+    """
+    return _QUOTED.sub(lambda found: found["table"] or found["name"] or found[0], sql)
 
 
 def _share(priced: PricedStep, prepared: Prepared) -> str:
@@ -177,8 +201,16 @@ def target_text(target: RankTarget, value: str) -> str:
 
 
 def _ends(value: GridValue) -> tuple[str, str]:
-    low, high = float(value.grid * value.low), float(value.grid * value.high)
-    return f"{low:g}", f"{high:g}"
+    return _end(value, value.low), _end(value, value.high)
+
+
+def _end(value: GridValue, steps: int) -> str:
+    """Return a bound as people write it; times count in days from year 1."""
+    at = value.grid * steps
+    if value.expression.type not in TEMPORAL:
+        return f"{float(at):g}"
+    day = min(max(int(at), 1), dt.date.max.toordinal())
+    return dt.date.fromordinal(day).isoformat()
 
 
 def _unit(moment: Moment) -> float:
@@ -199,16 +231,23 @@ def _unit(moment: Moment) -> float:
 def moment_text(moment: Moment) -> str:
     """Return a moment as SQL-like text."""
     match moment:
-        case Rows(where=where) | Units(where=where):
-            counted = "*" if isinstance(moment, Rows) else "DISTINCT unit"
+        case Rows(where=where, most=most):
             which = "" if where is None else f" where {expression_text(where)}"
-            return f"COUNT({counted}){which}"
-        case Present(value=value):
-            return f"COUNT({expression_text(expression_of(value))})"
-        case Total(value=value):
-            return f"SUM({_clamped(value)})"
-        case Square(value=value):
-            return f"SUM(({_clamped(value)})²)"
+            return f"COUNT(*){which}{_most(most)}"
+        case Units(where=where):
+            which = "" if where is None else f" where {expression_text(where)}"
+            return f"COUNT(DISTINCT unit){which}"
+        case Present(value=value, beside=beside, most=most):
+            counted = expression_text(expression_of(value))
+            return f"COUNT({counted}){_beside(beside)}{_most(most)}"
+        case Total(value=value, group_bounds=(low, high)):
+            least, most_ = (f"{float(value.grid * each):g}" for each in (low, high))
+            summed = expression_text(value.expression)
+            return f"SUM({summed}) in [{least}, {most_}] for a group"
+        case Total(value=value, beside=beside):
+            return f"SUM({_clamped(value)}){_beside(beside)}"
+        case Square(value=value, beside=beside):
+            return f"SUM(({_clamped(value)})²){_beside(beside)}"
         case Product(left=left, right=right):
             return f"SUM(({_clamped(left)}) * ({_clamped(right)}))"
         case DistinctValues(values=values):
@@ -218,6 +257,14 @@ def moment_text(moment: Moment) -> str:
             return f"SUM(DISTINCT {_clamped(value)})"
         case _:
             assert_never(moment)
+
+
+def _beside(other: GridValue | None) -> str:
+    return "" if other is None else f" beside {expression_text(other.expression)}"
+
+
+def _most(most: int | None) -> str:
+    return "" if most is None else f", at most {most} for a group"
 
 
 def _clamped(value: GridValue) -> str:

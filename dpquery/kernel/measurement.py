@@ -1,4 +1,4 @@
-"""The one place where exact becomes noisy: exact rows of a release in, noisy groups out.
+"""The one place where exact becomes noisy: exact rows in, noisy groups out.
 
 Upheld here (threats.md 1): exact values live between :meth:`Sealed.open` and the draw,
 in this module only; what comes out has the noise that was charged for, or nothing does.

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
-from dpquery.plan.relations import Sample
-from dpquery.plan.walk import relations
+from dpquery.plan.expressions import InSample
+from dpquery.plan.walk import expressions, relations, subexpressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.pricing import PricedStep
+    from dpquery.plan.relations import Relation
 
 
 def notes(prepared: Prepared) -> tuple[str, ...]:
@@ -46,5 +47,15 @@ def _of_release(priced: PricedStep) -> Iterator[str]:
             "MIN and MAX are values near the end of the rows, so that no single "
             f"{kind} decides them"
         )
-    if any(isinstance(each, Sample) for each in relations(step.source.relation)):
+    if _samples(step.source.relation):
         yield f"TABLESAMPLE takes a share of the {kind}s, the same ones every time"
+
+
+def _samples(relation: Relation) -> bool:
+    """Return whether a condition below takes a sample of the units."""
+    return any(
+        isinstance(part, InSample)
+        for each in relations(relation)
+        for expression in expressions(each)
+        for part in subexpressions(expression)
+    )

@@ -158,5 +158,5 @@ def _public_columns(public: PublicRead) -> tuple[ReleasedColumn, ...]:
 
 
 def finite(row: Row) -> Row:
-    """Return *row* with NULL for what is no number: a ratio of noise can be anything."""
+    """Return *row*, NULL for what is no number: a ratio of noise can be anything."""
     return tuple(numbers_only(cell) for cell in row)

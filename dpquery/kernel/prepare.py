@@ -27,6 +27,7 @@ from dpquery.results import Expected
 from dpquery.sql.bind import bind
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from dpquery.accounting.accountant import Promise
@@ -44,6 +45,8 @@ class Terms:
     delta: float
     """The chance, for one query, of showing a group that should be withheld."""
     rules: BoundingRules
+    now: dt.datetime | None = None
+    """The moment of the query, for ``current_date`` and the like."""
     max_epsilon: float | None = None
     """What one query may spend, whatever its own text says; ``None``: ``epsilon``."""
 
@@ -77,7 +80,9 @@ def prepare(
         SQLSyntaxError, QueryRefused: there is no private answer; nothing is charged.
         BudgetExceeded: its own text asks for more than one query may spend.
     """
-    program = compile_program(bind(sql, catalog, dialect), catalog, terms.rules)
+    program = compile_program(
+        bind(sql, catalog, dialect, terms.now), catalog, terms.rules
+    )
     shares = _shares(program.releases, terms)
     steps = tuple(
         priced(step, share, _delta(step, terms), terms.epsilon)
@@ -109,12 +114,11 @@ def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
         next(rest) if wish is None else terms.promise.loss_of(float(wish))
         for wish in asked
     ]
-    limit = terms.max_epsilon or terms.epsilon
-    most = terms.promise.loss_of(limit)
+    most = terms.max_epsilon or terms.epsilon
     total = sum(shares, Loss.zero(budget.definition))
-    if others < len(asked) and not total.within(most):
+    if others < len(asked) and not total.within(terms.promise.loss_of(most)):
         place = next(s.wishes.place for s in releases if s.wishes.epsilon is not None)
-        msg = f"this asks for more than ε {limit:g}, the limit of one query"
+        msg = f"this asks for more than ε {most:g}, the limit of one query"
         hint = "lower epsilon in OPTIONS, or ask the owner for more"
         raise BudgetExceeded(msg, code="DPQ203", place=place, hint=hint)
     return shares

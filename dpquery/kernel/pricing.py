@@ -1,4 +1,4 @@
-"""One release with its noise: what each of its measurements may spend, and how noisy."""
+"""One release with its noise: what each measurement may spend, and how noisy it is."""
 
 from __future__ import annotations
 

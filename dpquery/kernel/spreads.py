@@ -1,4 +1,4 @@
-"""Variances, correlations and regressions from noisy centred moments (theory.md 2.2)."""
+"""Variances, correlations and regressions of noisy centred moments (theory.md 2.2)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,47 @@ if TYPE_CHECKING:
     from dpquery.errors import Place
     from dpquery.plan.relations import Relation
 
-Constant: TypeAlias = bool | int | Decimal | float | str | dt.date | dt.datetime | None
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A constant span of time; months and days have no fixed length."""
+
+    months: int = 0
+    days: int = 0
+    microseconds: int = 0
+
+    def __neg__(self) -> Interval:
+        """Return the span in the other direction."""
+        return Interval(-self.months, -self.days, -self.microseconds)
+
+    def __str__(self) -> str:
+        """
+        Return the span as the engine reads it.
+
+        >>> str(Interval(months=-1, microseconds=5))
+        '-1 months 5 microseconds'
+        """
+        parts = (
+            (self.months, "months"),
+            (self.days, "days"),
+            (self.microseconds, "microseconds"),
+        )
+        shown = [f"{value} {unit}" for value, unit in parts if value]
+        return " ".join(shown) or "0 days"
+
+
+Constant: TypeAlias = (
+    bool
+    | int
+    | Decimal
+    | float
+    | str
+    | dt.date
+    | dt.datetime
+    | dt.time
+    | Interval
+    | None
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +208,8 @@ NULL = Literal(None, SqlType.UNSUPPORTED)
 
 NUMERIC = frozenset({SqlType.INTEGER, SqlType.DECIMAL, SqlType.DOUBLE})
 TEMPORAL = frozenset({SqlType.DATE, SqlType.TIMESTAMP})
+RELEASABLE = NUMERIC | TEMPORAL | {SqlType.BOOLEAN, SqlType.VARCHAR}
+"""Types of group keys and of columns of an answer."""
 
 
 def conjunction(parts: list[Expression]) -> Expression:
@@ -196,11 +238,16 @@ def conjuncts(expression: Expression) -> tuple[Expression, ...]:
             return (expression,)
 
 
-def only_where(condition: Expression | None, value: Expression) -> Expression:
-    """Return *value* where *condition* holds, a NULL of its type elsewhere."""
-    if condition is None:
+def where_true(where: Expression | None, value: Expression) -> Expression:
+    """Return *value* on the rows for which *where* is true, and NULL on the others."""
+    if where is None:
         return value
-    return Case(((condition, value),), Literal(None, value.type), value.type)
+    return Case(((where, value),), Literal(None, value.type), value.type)
+
+
+def both(one: Expression | None, other: Expression) -> Expression:
+    """Return the AND of a condition that may be missing and another."""
+    return other if one is None else Call("and", (one, other), SqlType.BOOLEAN)
 
 
 def equals(left: Expression, right: Expression) -> Call:

@@ -16,6 +16,7 @@ from dpquery.plan.expressions import (
     Expression,
     Frame,
     InSample,
+    Interval,
     Literal,
     Ordering,
     Subquery,
@@ -60,6 +61,17 @@ _INFIX = {
     "like": "LIKE",
     "ilike": "ILIKE",
     "concat": "||",
+    "plus_days": "+",
+    "days_between": "-",
+    "plus_interval": "+",
+    "minus_interval": "-",
+    "time_between": "-",
+    "distinct": "IS DISTINCT FROM",
+    "not_distinct": "IS NOT DISTINCT FROM",
+    "bit_and": "&",
+    "bit_or": "|",
+    "shift_left": "<<",
+    "shift_right": ">>",
 }
 
 
@@ -164,6 +176,12 @@ def _call_text(function: str, arguments: tuple[Expression, ...]) -> str:
             return f"{parts[0]} IS NULL"
         case "in":
             return f"{parts[0]} IN ({', '.join(parts[1:])})"
+        case "list_value":
+            return f"[{', '.join(parts)}]"
+        case "struct_extract":
+            return f"{parts[0]}[{parts[1]}]"
+        case "like" | "ilike" if len(parts) > len("xp"):  # text, pattern, escape
+            return f"{parts[0]} {_INFIX[function]} {parts[1]} ESCAPE {parts[2]}"
         case _ if function in _INFIX:
             inner = [
                 f"({part})" if _compound(each) else part
@@ -192,6 +210,10 @@ def constant_text(value: Constant) -> str:
             return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
         case dt.date():
             return f"DATE '{value.isoformat()}'"
+        case dt.time():
+            return f"TIME '{value.isoformat()}'"
+        case Interval():
+            return f"INTERVAL '{value}'"
         case _:
             return str(value)
 
@@ -205,9 +227,9 @@ def relation_lines(relation: Relation, depth: int = 0) -> list[str]:
             kind = "public" if table.public else "private"
             return [f"{indent}scan {table.name}{alias} ({kind})"]
         case Listed(name=name, rows=rows):
-            return [f"{indent}{len(rows)} rows of constants as {name}"]
+            return [f"{indent}{name}: {len(rows)} rows of constants"]
         case Released(name=name, source=source):
-            return [f"{indent}the answer {source} as {name}"]
+            return [f"{indent}{name}: the answer {source}"]
         case Join(left=left, right=right):
             inner = relation_lines(left, depth + 1) + relation_lines(right, depth + 1)
             return [f"{indent}{_head(relation)}", *inner]
@@ -232,18 +254,19 @@ def _head(
             on = "" if condition == TRUE else f" on {expression_text(condition)}"
             return f"{kind.lower()} join{' lateral' if lateral else ''}{on}"
         case Unnest(elements=elements, name=name):
-            return f"each element of {expression_text(elements)} as {name}"
+            return f"{name}: each element of {expression_text(elements)}"
         case Sample(share=share):
             return f"sample of {float(share * 100):g} % of the units"
         case Top(order=order, count=count):
             return f"first {count} by {_order_text(order)}"
         case Project(columns=columns, distinct=distinct, name=name):
-            return f"{'distinct' if distinct else 'select'} {_made(columns)} as {name}"
+            return f"{name}: {'distinct' if distinct else 'select'} {_made(columns)}"
         case Group(keys=keys, aggregates=aggregates, name=name):
             by = f" by {_made(keys)}" if keys else ""
-            return f"group{by}: {_made(aggregates)} as {name}"
+            made = f", {_made(aggregates)}" if aggregates else ""
+            return f"{name}: group{by}{made}"
         case SetOperation(kind=kind, distinct=distinct, name=name):
-            return f"{kind.lower()}{'' if distinct else ' all'} as {name}"
+            return f"{name}: {kind.lower()}{'' if distinct else ' all'}"
         case _:
             assert_never(relation)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.plan.expressions import (
@@ -297,11 +298,44 @@ def column_of(scan: Scan, name: str) -> ColumnRef:
 
 
 def made_column(relation: str, named: Named) -> ColumnRef:
-    """Return a reference to a column that *relation* makes."""
+    """Return a column that *relation* makes, with DECIMAL's digits, STRUCT's fields."""
     made = named.expression
-    if isinstance(made, ColumnRef) and made.type is SqlType.DECIMAL:
-        return replace(made, relation=relation, name=named.name)  # keeps its digits
-    return ColumnRef(relation, named.name, made.type)
+    if made.type not in {SqlType.DECIMAL, SqlType.STRUCT}:
+        return ColumnRef(relation, named.name, made.type)
+    chosen = _chosen_from(made)
+    if chosen is not None:
+        return replace(chosen, relation=relation, name=named.name)
+    digits = max((_decimals(each) for each in subexpressions(made)), default=0)
+    return ColumnRef(relation, named.name, made.type, decimals=digits)
+
+
+_CHOOSING = frozenset({"min", "max", "only", "first_value", "last_value", "nth_value"})
+"""Functions whose value is one of the values of their first argument."""
+
+
+def _chosen_from(made: Expression) -> ColumnRef | None:
+    """Return the column whose values *made* has, and no others."""
+    match made:
+        case ColumnRef():
+            return made
+        case Aggregated(function=function, arguments=(of, *_)) if function in _CHOOSING:
+            return _chosen_from(of)
+        case Window(function=function, arguments=(of, *_)) if function in _CHOOSING:
+            return _chosen_from(of)
+        case Window(function="lag" | "lead", arguments=(of, _)):
+            return _chosen_from(of)
+        case _:
+            return None
+
+
+def _decimals(part: Expression) -> int:
+    match part:
+        case ColumnRef(decimals=digits):
+            return digits
+        case Literal(value=Decimal() as value):
+            return max(0, -int(value.as_tuple().exponent))
+        case _:
+            return 0
 
 
 def visible(relation: Relation) -> tuple[ColumnRef, ...]:

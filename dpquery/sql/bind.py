@@ -15,18 +15,25 @@ from dpquery.sql.bound import AnswerQuery, PublicQuery, RowsQuery
 from dpquery.sql.dp_syntax import written
 from dpquery.sql.environment import environment_of
 from dpquery.sql.lower_select import identifier
-from dpquery.sql.parse import DEFAULT_DIALECT, as_query, parse, place_of
+from dpquery.sql.parse import DEFAULT_DIALECT, as_query, parse
 from dpquery.sql.traces import traced
 from dpquery.sql.typed_answers import computed
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from dpquery.policy.catalog import Catalog
     from dpquery.sql.environment import Environment
 
 
-def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
+def bind(
+    sql: str,
+    catalog: Catalog,
+    dialect: str = DEFAULT_DIALECT,
+    now: dt.datetime | None = None,
+) -> Query:
     """
-    Return the plan of *sql*.
+    Return the plan of *sql*; ``current_date`` and the like are constants made of *now*.
 
     Raises:
         SQLSyntaxError: it is not one SELECT.
@@ -34,14 +41,14 @@ def bind(sql: str, catalog: Catalog, dialect: str = DEFAULT_DIALECT) -> Query:
     """
     try:
         node = as_query(parse(sql, dialect))
-        return _bound(node, environment_of(sql, catalog), catalog)
+        environment = environment_of(sql, catalog)
+        return _bound(node, QueryBinder(catalog, environment, now), environment)
     except RecursionError:
         msg = "the query is nested too deeply"
         raise QueryRefused(msg, code="DPQ004") from None
 
 
-def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query:
-    binder = QueryBinder(catalog, environment)
+def _bound(node: exp.Query, binder: QueryBinder, environment: Environment) -> Query:
     bound = binder.query(node, environment)
     if isinstance(bound, PublicQuery):
         bound = AnswerBinder(binder, environment).public(bound)
@@ -52,35 +59,47 @@ def _bound(node: exp.Query, environment: Environment, catalog: Catalog) -> Query
             msg = "these privacy parameters belong to no release"
             hint = "they go with the SELECT whose aggregates mix rows of several units"
             raise QueryRefused(msg, code="DPQ135", place=place, hint=hint)
-    post = _post(bound, binder, catalog)
+    post = _post(bound, binder)
     return Query(tuple(binder.boundaries), tuple(binder.inputs), post)
 
 
-def _post(answer: AnswerQuery, binder: QueryBinder, catalog: Catalog) -> PostQuery:
+def _post(answer: AnswerQuery, binder: QueryBinder) -> PostQuery:
     """Return the last SELECT, with the rows that its cells come from."""
     found = traced(answer, binder.alias)
     if found.rows:
-        _in_order(found.tree, found.rows)
+        _in_order(found.tree, found.rows, len(found.cells))
     outputs = None
     if answer.names is not None:
         outputs = tuple(
             Output(name, cell)
             for name, cell in zip(answer.names, found.cells, strict=True)
         )
-    return PostQuery(computed(found.tree, catalog), outputs, len(found.rows))
+    return PostQuery(computed(found.tree, binder), outputs, len(found.rows))
 
 
-def _in_order(tree: exp.Query, rows: tuple[str, ...]) -> None:
+def _in_order(tree: exp.Query, rows: tuple[str, ...], shown: int) -> None:
     """
     Order by the released rows last: within ties, and where no order is asked for.
 
     They are in the order of their keys: never in one that private rows had a part in.
     """
-    if tree.args.get("order") is None:
-        tree.set("order", exp.Order(expressions=[]))
-    for name in rows:
-        column = exp.Ordered(this=exp.Column(this=identifier(name)))
-        tree.args["order"].append("expressions", column)
+    asked = tree.args.get("order")
+    order = [] if asked is None else list(asked.expressions)
+    if len(order) == 1 and _is_all(order[0].this):  # ALL stands alone, and is all
+        order = [_positioned(order[0], at + 1) for at in range(shown)]
+    order += [exp.Ordered(this=exp.Column(this=identifier(name))) for name in rows]
+    tree.set("order", exp.Order(expressions=order))
+
+
+def _is_all(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Var) and node.name.upper() == "ALL"
+
+
+def _positioned(ordered: exp.Expr, position: int) -> exp.Expr:
+    """Return an item of ORDER BY, with its direction, for another column."""
+    made = ordered.copy()
+    made.set("this", exp.Literal.number(str(position)))
+    return made
 
 
 def _refuse_rows(
@@ -89,11 +108,11 @@ def _refuse_rows(
     """Refuse what would list individuals, rows or groups of rows of one unit."""
     select = node.find(exp.Select) or node
     items = select.expressions or [select]
-    place = place_of(items[0], environment.sql)
+    place = environment.place(items[0])
     if _is_grouped(bound.relation):
         group = select.args.get("group")
         if group is not None:
-            place = place_of(group, environment.sql)
+            place = environment.place(group)
         msg = "a group for each unit would show individuals"
         hint = "aggregate once more: SELECT AVG(n) FROM (SELECT … GROUP BY …)"
         raise QueryRefused(msg, code="DPQ123", place=place, hint=hint)

@@ -33,7 +33,8 @@ from dpquery.plan.expressions import (
     Cast,
     Expression,
     Literal,
-    only_where,
+    both,
+    where_true,
 )
 from dpquery.plan.relations import Owned
 from dpquery.policy.catalog import SqlType, fold
@@ -166,7 +167,7 @@ class AggregateBinder:
         if kind in _SPREADS:
             value = self._number(node, self._rows.bind(node.this))
             clamp = self._clamp(node)
-            return Spread(_SPREADS[kind], only_where(where, value), clamp, place)
+            return Spread(_SPREADS[kind], where_true(where, value), clamp, place)
         if kind in _PAIRS:
             return self._pair(_PAIRS[kind], node, node.this, node.expression, where)
         return self._by_name(node, where)
@@ -188,7 +189,7 @@ class AggregateBinder:
         inner, place = node.this, self._block.place(node)
         if isinstance(node, exp.CountIf):
             condition = self._rows.boolean(inner)
-            return Count(None, _both(where, condition), self._clamp(node), place)
+            return Count(None, both(where, condition), self._clamp(node), place)
         if isinstance(node, exp.ApproxDistinct):
             return self._distinct(node, [inner], where)
         if isinstance(inner, exp.Distinct):
@@ -202,15 +203,15 @@ class AggregateBinder:
             return self._rows_counted(node, where)  # COUNT(1) counts rows
         counted = _condition_of(argument)
         if counted is not None:  # COUNT(CASE WHEN p THEN 1 END)
-            return Count(None, _both(where, counted), self._clamp(node), place)
-        return Count(only_where(where, argument), None, self._clamp(node), place)
+            return Count(None, both(where, counted), self._clamp(node), place)
+        return Count(where_true(where, argument), None, self._clamp(node), place)
 
     def _rows_counted(self, node: exp.Expr, where: Expression | None) -> Aggregate:
         place, values = self._block.place(node), self._block.distinct
         if values is None:
             return Count(None, where, self._clamp(node), place)
         return CountDistinct(
-            tuple(only_where(where, each) for each in values), where is None, place
+            tuple(where_true(where, each) for each in values), where is None, place
         )
 
     def _distinct(
@@ -232,10 +233,10 @@ class AggregateBinder:
             if isinstance(value, Case):
                 found = _unit_case(value)
                 if found is not None and self._is_unit(found[1]):
-                    return CountUnits(_both(where, found[0]), place)
+                    return CountUnits(both(where, found[0]), place)
             if self._is_unit(value):
                 return CountUnits(condition, place)
-        kept = tuple(only_where(where, value) for value in values)
+        kept = tuple(where_true(where, value) for value in values)
         return CountDistinct(kept, with_null=False, place=place)
 
     def _is_unit(self, expression: Expression) -> bool:
@@ -249,7 +250,7 @@ class AggregateBinder:
         distinct = isinstance(inner, exp.Distinct)
         if distinct:
             inner = inner.expressions[0]
-        value = only_where(where, self._number(node, self._rows.bind(inner)))
+        value = where_true(where, self._number(node, self._rows.bind(inner)))
         kind = Sum if isinstance(node, exp.Sum) else Average
         return kind(value, self._clamp(node), distinct, place)
 
@@ -262,7 +263,7 @@ class AggregateBinder:
         where: Expression | None,
     ) -> Pair:
         sides = [self._number(node, self._rows.bind(each)) for each in (y, x)]
-        one, other = (only_where(where, side) for side in sides)
+        one, other = (where_true(where, side) for side in sides)
         return Pair(kind, one, other, self._block.place(node))
 
     def _any(self, node: exp.Expr, where: Expression | None) -> AnyRow:
@@ -270,7 +271,7 @@ class AggregateBinder:
         negated = isinstance(node, exp.LogicalAnd)
         if negated:
             condition = Call("not", (condition,), SqlType.BOOLEAN)
-        return AnyRow(_both(where, condition), negated, self._block.place(node))
+        return AnyRow(both(where, condition), negated, self._block.place(node))
 
     def _number(self, node: exp.Expr, argument: Expression) -> Expression:
         """Return the argument of SUM or AVG as a number; booleans are 0 and 1."""
@@ -308,7 +309,7 @@ class AggregateBinder:
             clamp = self._clamp(node)
             if clamp is not None:
                 value = _clamped(self._number(node, value), clamp)
-            return only_where(where, value)
+            return where_true(where, value)
         hint = "of texts, ask for groups: GROUP BY x"
         msg = f"this takes numbers and dates, not {value.type}"
         raise self._block.refusal(node, msg, "DPQ105", hint)
@@ -341,10 +342,6 @@ def _number_literal(number: Fraction) -> Literal:
     if number.denominator == 1:
         return Literal(int(number), SqlType.INTEGER)
     return Literal(Decimal(str(float(number))), SqlType.DECIMAL)
-
-
-def _both(one: Expression | None, other: Expression) -> Expression:
-    return other if one is None else Call("and", (one, other), SqlType.BOOLEAN)
 
 
 def _condition_of(argument: Expression) -> Expression | None:

@@ -6,7 +6,7 @@ against the engine's own parse tree before anything is charged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
@@ -18,6 +18,7 @@ from dpquery.sql.bind_semijoin import counted_partners
 from dpquery.sql.bind_tables import alias_name
 from dpquery.sql.bound import AnswerQuery, Block, Bound, PublicQuery, RowsQuery
 from dpquery.sql.clauses import output_name, unique_names
+from dpquery.sql.environment import reads_private
 from dpquery.sql.lower_select import identifier
 from dpquery.sql.trees import derived, mapped, public_table
 
@@ -34,11 +35,17 @@ class AnswerBinder:
     """Binds queries above the boundary, at one place of the statement."""
 
     def __init__(
-        self, binder: QueryBinder, environment: Environment, lift: Lift | None = None
+        self,
+        binder: QueryBinder,
+        environment: Environment,
+        lift: Lift | None = None,
+        around: Iterable[str] = (),
     ) -> None:
         self._binder = binder
         self._environment = environment
         self._lift = lift
+        self._names_around = {fold(name) for name in around}
+        """What the tables of the SELECTs around are called."""
         self._own: set[str] = set()
         """Folded names of the tables of this SELECT, which hide those around."""
         self._around: FromClause | None = None
@@ -64,7 +71,7 @@ class AnswerBinder:
         tree = _select(self._without_tables(select))
         for item, node in zip(tables.items, nodes, strict=True):
             if item.join is not None:
-                joined = mapped(item.join, self._part)
+                joined = mapped(_without(item.join, "this"), self._part)
                 joined.set("this", node)
                 tree.append("joins", joined)
             elif tree.args.get("from_") is None:
@@ -94,10 +101,7 @@ class AnswerBinder:
     def set_operation(self, node: exp.SetOperation, sides: list[Bound]) -> AnswerQuery:
         """Return a set operation of answers."""
         answers = [self.answer(side, node) for side in sides]
-        left = node.copy()
-        for key in ("this", "expression", "with_"):
-            left.set(key, None)
-        made = mapped(left, self._part)
+        made = mapped(_without(node, "this", "expression", "with_"), self._part)
         for key, answer in zip(("this", "expression"), answers, strict=True):
             ordered = answer.tree.args.get("order") or answer.tree.args.get("limit")
             made.set(key, exp.Subquery(this=answer.tree) if ordered else answer.tree)
@@ -105,7 +109,7 @@ class AnswerBinder:
 
     def pivoted(self, pivot: exp.Pivot, bound: Bound) -> AnswerQuery:
         """Return DuckDB's PIVOT of an answer."""
-        made = mapped(pivot, self._part)
+        made = mapped(_without(pivot, "this"), self._part)
         made.set("this", exp.Subquery(this=self.answer(bound, pivot).tree))
         star = exp.Select(expressions=[exp.Star()])
         return AnswerQuery(star.from_(exp.Subquery(this=made), copy=False), None)
@@ -140,6 +144,7 @@ class AnswerBinder:
         if found is not None:
             tree = self._looked_up(found)
             return tree if found.counts else exp.Subquery(this=tree.this)
+        self._check_apart(inner)
         bound = self._binder.query(inner, self._environment)
         made = self.answer(bound, node).tree
         if not isinstance(node, exp.Subquery):
@@ -147,6 +152,22 @@ class AnswerBinder:
         wrapped = node.copy()
         wrapped.set("this", made)
         return wrapped
+
+    def _check_apart(self, query: exp.Query) -> None:
+        """Refuse private rows that are looked for again for each row around them."""
+        if not reads_private(query, self._environment, self._binder.catalog):
+            return
+        own = {fold(each.alias_or_name) for each in query.find_all(exp.Table)}
+        for column in query.find_all(exp.Column):
+            name = fold(column.table)
+            if name in self._names_around - own:
+                msg = f"private rows would be looked for again for each row of {name}"
+                hint = (
+                    "aggregate them once, and join the answer: JOIN (SELECT key,\n"
+                    "COUNT(*) AS n FROM … GROUP BY key) AS t ON …"
+                )
+                block = Block(self._binder.catalog, self._environment, None)
+                raise block.refusal(column, msg, "DPQ115", hint)
 
     def _looked_up(self, found: Lookup) -> exp.Expr:
         """Return a look-up of what the SELECT around has, in a release."""
@@ -175,7 +196,12 @@ class AnswerBinder:
         """Return a copy of *node* over released and public tables."""
         bracketed = isinstance(node, exp.Subquery)
         if isinstance(node.this if bracketed else node, exp.Query):
-            inside = AnswerBinder(self._binder, self._environment, self._lifted)
+            inside = AnswerBinder(
+                self._binder,
+                self._environment,
+                self._lifted,
+                self._own | self._names_around,
+            )
             return inside.tree(_query(node), self._rows_around())
         if isinstance(node, exp.Column):
             return self._lifted(node)
@@ -205,10 +231,8 @@ class AnswerBinder:
         return None if self._around is None else self._around.rows()
 
     def _without_tables(self, select: exp.Select) -> exp.Expr:
-        left = select.copy()
-        for key in ("from_", "joins", "laterals", "with_"):
-            left.set(key, None)
-        return mapped(left, self._part)
+        tables = ("from_", "joins", "laterals", "with_")
+        return mapped(_without(select, *tables), self._part)
 
     def _table(self, item: Item, sources: list[tuple[str, AnswerQuery]]) -> exp.Expr:
         """Return what one table of FROM means."""
@@ -233,6 +257,14 @@ class AnswerBinder:
             elif parts:
                 made.set(key, mapped(parts, self._part))
         return made
+
+
+def _without(node: exp.Expr, *keys: str) -> exp.Expr:
+    """Return a copy without some parts: what is bound already is not bound again."""
+    left = node.copy()
+    for key in keys:
+        left.set(key, None)
+    return left
 
 
 def _called(item: Item) -> str:
@@ -271,7 +303,7 @@ def _named(
 def _stars(
     item: exp.Expr, tables: FromClause, sources: dict[str, AnswerQuery]
 ) -> list[tuple[str, str]] | None:
-    """Return the columns that ``*`` means; none if it is no star; ``None`` if unknown."""
+    """Return the columns that ``*`` means; none for no star; ``None`` if unknown."""
     star = item.this if isinstance(item, exp.Column) else item
     if not isinstance(star, exp.Star):
         inside = (

@@ -22,7 +22,6 @@ from dpquery.plan.relations import (
     Filter,
     Join,
     JoinKind,
-    Named,
     Project,
     Relation,
     Scan,
@@ -38,6 +37,7 @@ from dpquery.sql.bound import (
     Bound,
     PublicQuery,
     RowsQuery,
+    named_columns,
     pivoted_rows,
 )
 from dpquery.sql.literals import as_type, common_type
@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 
 MAX_TABLES = 16
 """Tables in one FROM; a self-join multiplies a unit's rows with each of them."""
-NUMBER = "c"
-"""Names of columns that have none of their own, before their number."""
 
 
 @dataclass(slots=True)
@@ -413,10 +411,7 @@ class FromClause:
         earlier = (part.function in {"ge", "gt"}) == (sides == [part.arguments[1]])
         order = tuple(Ordering(side, earlier, nulls_first=False) for side in sides)
         name = self._binder.names.unique(f"{named.name}:nearest")
-        made = tuple(
-            Named(f"{NUMBER}{at}", column)
-            for at, (_, column) in enumerate(named.columns)
-        )
+        made = named_columns(named.columns)
         top = Top(Filter(right, condition), order, 1, place)
         nearest_row = Project(top, name, made)
         how = JoinKind.LEFT if _words(join)[1] == "LEFT" else JoinKind.INNER

@@ -10,11 +10,11 @@ from dpquery.plan.analysis.summed import digits_of
 from dpquery.plan.expressions import (
     NUMERIC,
     Aggregated,
-    Call,
     ColumnRef,
     Expression,
     Literal,
-    only_where,
+    both,
+    where_true,
 )
 from dpquery.plan.relations import Filter, Group, Named, Relation
 from dpquery.plan.walk import columns, made_column
@@ -167,28 +167,28 @@ class InnerGroupBinder(WindowBinder):
             type_, (value,) = self.summed(node, name, self._rows.bind(inner))
             digits = digits_of(value, self.block.relation)
             return Aggregated(
-                name, (only_where(where, value),), distinct, type_, digits
+                name, (where_true(where, value),), distinct, type_, digits
             )
         if kind in _ENDS:
             value = self._rows.bind(inner)
             return Aggregated(
-                _ENDS[kind], (only_where(where, value),), False, value.type
+                _ENDS[kind], (where_true(where, value),), False, value.type
             )
         if kind in _TESTS:
-            value = only_where(where, self._rows.boolean(inner))
+            value = where_true(where, self._rows.boolean(inner))
             return Aggregated(_TESTS[kind], (value,), False, SqlType.BOOLEAN)
         if kind in _SPREADS:
             type_, (value,) = self.summed(node, "avg", self._rows.bind(inner))
             digits = digits_of(value, self.block.relation)
             return Aggregated(
-                _SPREADS[kind], (only_where(where, value),), False, type_, digits
+                _SPREADS[kind], (where_true(where, value),), False, type_, digits
             )
         return self._quantile(node, where)
 
     def _count(self, node: exp.Expr, where: Expression | None) -> Aggregated:
         inner = node.this
         if isinstance(node, exp.CountIf):
-            where = _both(where, self._rows.boolean(inner))
+            where = both(where, self._rows.boolean(inner))
             inner = None
         if isinstance(node, exp.ApproxDistinct):
             inner = exp.Distinct(expressions=[inner])
@@ -197,13 +197,13 @@ class InnerGroupBinder(WindowBinder):
                 raise self.refusal(node, "COUNT(DISTINCT …) takes one value", "DPQ105")
             value = self._rows.bind(inner.expressions[0])
             return Aggregated(
-                "count", (only_where(where, value),), True, SqlType.INTEGER
+                "count", (where_true(where, value),), True, SqlType.INTEGER
             )
         if inner is None or isinstance(inner, exp.Star):
             one = Literal(1, SqlType.INTEGER)
-            arguments = () if where is None else (only_where(where, one),)
+            arguments = () if where is None else (where_true(where, one),)
             return Aggregated("count", arguments, False, SqlType.INTEGER)
-        value = only_where(where, self._rows.bind(inner))
+        value = where_true(where, self._rows.bind(inner))
         return Aggregated("count", (value,), False, SqlType.INTEGER)
 
     def _quantile(self, node: exp.Expr, where: Expression | None) -> Aggregated:
@@ -221,8 +221,4 @@ class InnerGroupBinder(WindowBinder):
         name = "quantile_cont" if wanted.continuous else "quantile_disc"
         type_ = SqlType.DOUBLE if wanted.continuous else value.type
         fraction = Literal(wanted.fractions[0], SqlType.DOUBLE)
-        return Aggregated(name, (only_where(where, value), fraction), False, type_)
-
-
-def _both(one: Expression | None, other: Expression) -> Expression:
-    return other if one is None else Call("and", (one, other), SqlType.BOOLEAN)
+        return Aggregated(name, (where_true(where, value), fraction), False, type_)

@@ -22,6 +22,7 @@ from dpquery.plan.relations import (
     SetKind,
     SetOperation,
 )
+from dpquery.plan.walk import made_column
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_answers import AnswerBinder
 from dpquery.sql.bind_distinct import counted_values
@@ -36,13 +37,14 @@ from dpquery.sql.bound import (
     PublicQuery,
     RowsQuery,
     pivoted_rows,
+    plain_names,
 )
 from dpquery.sql.environment import reads_private
 from dpquery.sql.literals import as_type, common_type
-from dpquery.sql.parse import place_of
 from dpquery.sql.typed_answers import typed_input
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from dpquery.plan.expressions import Expression
@@ -58,15 +60,19 @@ MAX_LEVELS = 24
 """Queries inside each other, those of WITH included: what is known of a column is
 looked up through all levels below it."""
 
-Mark: TypeAlias = tuple[int, int, int, int]
-"""How far releases, inputs and named answers were bound."""
+Mark: TypeAlias = tuple[int, int, int, int, frozenset[str]]
+"""How far releases, inputs and named answers were bound, and the names in use."""
 
 
 class QueryBinder:
     """Binds the queries of one statement and collects its releases."""
 
-    def __init__(self, catalog: Catalog, environment: Environment) -> None:
+    def __init__(
+        self, catalog: Catalog, environment: Environment, now: dt.datetime | None = None
+    ) -> None:
         self.catalog = catalog
+        self.now = now
+        """The moment of the whole query, for ``current_date`` and the like."""
         self.names = Names()
         self.boundaries: list[AggregateQuery] = []
         self.inputs: list[Input] = []
@@ -112,7 +118,7 @@ class QueryBinder:
                 return self._modified(node, inside, outer)
             case _:
                 msg = f"{node.key.upper()} is not supported here"
-                place = place_of(node, environment.sql)
+                place = environment.place(node)
                 raise QueryRefused(msg, code="DPQ100", place=place)
 
     def named(self, named: NamedQuery) -> Bound:
@@ -131,12 +137,12 @@ class QueryBinder:
         if self._nodes > MAX_NODES:
             msg = "this query becomes too large when its WITH queries are written out"
             hint = "read each of them fewer times"
-            place = place_of(node, environment.sql)
+            place = environment.place(node)
             raise QueryRefused(msg, code="DPQ004", place=place, hint=hint)
         if self._levels > MAX_LEVELS:
             msg = f"queries are more than {MAX_LEVELS} levels deep, WITH included"
             hint = "write some of them as one SELECT"
-            place = place_of(node, environment.sql)
+            place = environment.place(node)
             raise QueryRefused(msg, code="DPQ004", place=place, hint=hint)
 
     # --- kinds of queries --------------------------------------------------------
@@ -148,9 +154,26 @@ class QueryBinder:
         if counted is not None:
             return counted
         tables = FromClause(self, select, environment, outer)
-        if not tables.private:
-            return AnswerBinder(self, environment).select(select, tables)
-        return SelectBinder(self, select, tables.rows()).bind()
+        if tables.private:
+            return SelectBinder(self, select, tables.rows()).bind()
+        found = None if outer is None else self._of_row(select, environment, outer)
+        if found is not None:
+            return found
+        return AnswerBinder(self, environment).select(select, tables)
+
+    def _of_row(
+        self, select: exp.Select, environment: Environment, outer: Block
+    ) -> Bound | None:
+        """Return public rows that the unit of the outer row has a part in choosing."""
+        mark = self.mark()
+        try:
+            tables = FromClause(self, select, environment, outer)
+            if all(not isinstance(item.bound, AnswerQuery) for item in tables.items):
+                return SelectBinder(self, select, tables.rows()).bind()
+        except QueryRefused:
+            pass  # it may still be an answer, which no row outside has a part in
+        self.reset(mark)
+        return None
 
     def _modified(
         self, node: exp.Subquery, environment: Environment, outer: Block | None
@@ -195,7 +218,7 @@ class QueryBinder:
         environment: Environment,
     ) -> RowsQuery:
         """Return a set operation of rows, by position, in common types."""
-        place = place_of(node, environment.sql)
+        place = environment.place(node)
         extra = [
             k for k in ("limit", "offset", "by_name", "match", "on") if node.args.get(k)
         ]
@@ -215,25 +238,27 @@ class QueryBinder:
             hint = "use CAST on one side"
             raise QueryRefused(msg, code="DPQ105", place=place, hint=hint)
         name = self.names.unique(kind.lower())
-        sides = [
-            self._side(query, [t or SqlType.VARCHAR for t in types], name)
+        called = plain_names([name for name, _ in one.columns])
+        left, right = (
+            self._side(query, called, [t or SqlType.VARCHAR for t in types], name)
             for query in (one, other)
-        ]
+        )
         columns = tuple(
-            ColumnRef(name, each.name, each.expression.type)
-            for each in sides[0].columns
+            _column_of_both(name, a, b)
+            for a, b in zip(left.columns, right.columns, strict=True)
         )
         distinct = bool(node.args.get("distinct"))
-        left, right = sides
         relation = SetOperation(kind, distinct, left, right, name, columns, place)
-        called = (called for called, _ in one.columns)
-        return RowsQuery(relation, tuple(zip(called, columns, strict=True)))
+        shown = (name for name, _ in one.columns)
+        return RowsQuery(relation, tuple(zip(shown, columns, strict=True)))
 
-    def _side(self, query: RowsQuery, types: list[SqlType], name: str) -> Project:
+    def _side(
+        self, query: RowsQuery, called: list[str], types: list[SqlType], name: str
+    ) -> Project:
         made = tuple(
-            Named(f"c{at}", as_type(column, type_))
-            for at, ((_, column), type_) in enumerate(
-                zip(query.columns, types, strict=True)
+            Named(each, as_type(column, type_))
+            for each, (_, column), type_ in zip(
+                called, query.columns, types, strict=True
             )
         )
         return Project(query.relation, self.names.unique(f"{name}:side"), made)
@@ -274,7 +299,7 @@ class QueryBinder:
                 found = self._public_rows(PublicQuery(inner, environment), outer)
             case _:
                 msg = f"{node.key.upper()} is not supported here"
-                place = place_of(node, environment.sql)
+                place = environment.place(node)
                 raise QueryRefused(msg, code="DPQ100", place=place)
         return found
 
@@ -283,18 +308,18 @@ class QueryBinder:
     ) -> RowsQuery:
         """Return an answer as rows of constants, one input for each answer."""
         environment = self._environment if outer is None else outer.environment
-        place = place_of(node, environment.sql)
-        computed, columns = typed_input(answer, self.boundaries, self.catalog, place)
+        place = environment.place(node)
+        computed, columns = typed_input(answer, self, place)
         known = next((i for i in self.inputs if i.computed == computed), None)
         if known is None:
             known = Input(f"i{len(self.inputs) + 1}", computed, columns)
             self.inputs.append(known)
         relation = self.names.unique(name)
+        called = [name for name, _ in columns]
         made = tuple(
-            ColumnRef(relation, f"c{at}", type_)
-            for at, (_, type_) in enumerate(columns)
+            ColumnRef(relation, named, type_)
+            for named, (_, type_) in zip(plain_names(called), columns, strict=True)
         )
-        called = [called for called, _ in columns]
         return RowsQuery(
             Released(relation, known.name, made), tuple(zip(called, made, strict=True))
         )
@@ -307,7 +332,8 @@ class QueryBinder:
         self, node: exp.Query, block: Block, lift: Callable[[exp.Expr], exp.Expr]
     ) -> exp.Expr:
         """Return a subquery of a SELECT list above the boundary of *block*."""
-        return AnswerBinder(self, block.environment, lift).tree(node, block)
+        names = (table.name for table in block.tables)
+        return AnswerBinder(self, block.environment, lift, names).tree(node, block)
 
     # --- names and what can be undone --------------------------------------------
 
@@ -334,15 +360,26 @@ class QueryBinder:
             len(self.inputs),
             len(self._answered),
             self._releases,
+            self.names.taken,
         )
 
     def reset(self, mark: Mark) -> None:
         """Forget the releases and inputs since *mark*: they were a try."""
-        boundaries, inputs, answered, self._releases = mark
+        boundaries, inputs, answered, self._releases, taken = mark
+        self.names.forget(taken)
         for named in self._answered[answered:]:
             named.answer = None
         del self.boundaries[boundaries:], self.inputs[inputs:]
         del self._answered[answered:]
+
+
+def _column_of_both(relation: str, left: Named, right: Named) -> ColumnRef:
+    """Return a column of a set operation, with the digits of both sides' columns."""
+    one, other = (made_column(relation, each) for each in (left, right))
+    if one == other:
+        return one
+    digits = max(one.decimals, other.decimals)
+    return ColumnRef(relation, one.name, one.type, decimals=digits)
 
 
 def words_of(environment: Environment) -> set[str]:

@@ -49,8 +49,8 @@ def counted_partners(
         return None
     if isinstance(bound, AnswerQuery | PublicQuery | RowsQuery) or bound.key is None:
         return None
-    mark = binder.mark()
     block = tables.rows()
+    mark = binder.mark()
     for part in parts:
         if part is not private[0]:
             block.filter(BlockBinder(binder, block).boolean(part))

@@ -14,7 +14,7 @@ from dpquery.plan.expressions import (
     Literal,
     Ordering,
     Window,
-    only_where,
+    where_true,
 )
 from dpquery.plan.relations import Named, Relation
 from dpquery.plan.walk import made_column
@@ -222,7 +222,7 @@ class WindowBinder(BlockBinder):
         if name not in _SUMS.values():
             raise self.refusal(node, "FILTER goes with aggregates", "DPQ114")
         value = arguments[0] if arguments else Literal(1, SqlType.INTEGER)
-        return (only_where(where, value),)
+        return (where_true(where, value),)
 
     def _type(
         self, node: exp.Expr, name: str, arguments: tuple[Expression, ...]
@@ -283,7 +283,7 @@ class _Shown(BlockBinder):
         super().__init__(inner.binder, inner.block)
         self._inner = inner
 
-    def bind(self, node: exp.Expr) -> Expression:
+    def bind(self, node: exp.Expr | None) -> Expression:
         """Return *node* over columns of the SELECT list."""
         if isinstance(node, exp.Window | exp.Column | exp.AggFunc):
             bound = self._inner.alias(node)

@@ -13,7 +13,7 @@ from sqlglot import exp
 from dpquery.plan.aggregates import Clamp
 from dpquery.plan.program import Wishes
 from dpquery.plan.relations import Owned
-from dpquery.sql.bind_expressions import RowBinder
+from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.dp_options import GroupSelection
 from dpquery.sql.dp_syntax import bounds_of, options_of
 
@@ -35,7 +35,7 @@ def wishes_of(binder: QueryBinder, select: exp.Select, block: Block) -> Wishes:
     if options is None:
         return Wishes()
     _hear(binder, options.place)
-    _check_unit(options, block)
+    _check_unit(options, binder, block)
     strategy = options.group_selection_strategy
     return Wishes(
         epsilon=options.epsilon,
@@ -46,13 +46,13 @@ def wishes_of(binder: QueryBinder, select: exp.Select, block: Block) -> Wishes:
     )
 
 
-def _check_unit(options: DPOptions, block: Block) -> None:
+def _check_unit(options: DPOptions, binder: QueryBinder, block: Block) -> None:
     """Refuse a unit column that does not hold the policy's unit."""
     named, rows = options.privacy_unit_column, block.rows
     if named is None or not isinstance(rows, Owned):
         return
     node = exp.column(named.name, table=named.table)
-    bound = RowBinder(block.environment.sql, block.scope).column(node)
+    bound = BlockBinder(binder, block).column(node)
     if bound not in (rows.unit, *rows.units):
         msg = f"{named.name} does not say which {rows.kind} a row is of"
         hint = "leave privacy_unit_column out: whom the policy protects is fixed"

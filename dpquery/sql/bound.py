@@ -10,7 +10,6 @@ from dpquery.plan.analysis.privacy_unit import owners
 from dpquery.plan.relations import Filter, Named, Relation, Unowned
 from dpquery.plan.rewrite.fill_groups import matched
 from dpquery.policy.catalog import fold
-from dpquery.sql.parse import place_of
 from dpquery.sql.scope import Named as NamedTable
 from dpquery.sql.scope import Scope
 
@@ -37,7 +36,7 @@ class RowsQuery:
 
 @dataclass(frozen=True, slots=True)
 class AnswerQuery:
-    """A query over released and public tables: SQL for the engine above the boundary."""
+    """A query over released and public tables: SQL for the child process."""
 
     tree: exp.Query
     names: tuple[str, ...] | None
@@ -67,6 +66,15 @@ class Names:
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._last: dict[str, int] = {}
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The names in use."""
+        return frozenset(self._taken)
+
+    def forget(self, but: frozenset[str]) -> None:
+        """Forget all names except these."""
+        self._taken = set(but)
 
     def unique(self, base: str) -> str:
         """Return *base*, or *base* with the first number that makes it unique."""
@@ -155,7 +163,7 @@ class Block:
 
     def place(self, node: exp.Expr) -> Place | None:
         """Return where *node* stands in the analyst's text."""
-        return place_of(node, self.environment.sql)
+        return self.environment.place(node)
 
     def refusal(
         self,
@@ -177,11 +185,26 @@ def pivoted_rows(block: Block, node: exp.Expr) -> QueryRefused:
 
 def named_columns(columns: Sequence[tuple[str, Expression]]) -> tuple[Named, ...]:
     """Return columns under names that are unique, and plain where they can be."""
+    names = plain_names([called for called, _ in columns])
+    made = (expression for _, expression in columns)
+    return tuple(Named(name, each) for name, each in zip(names, made, strict=True))
+
+
+def plain_names(called: Sequence[str]) -> list[str]:
+    """
+    Return names for columns of the plan: unique, and as they are called if they can be.
+
+    >>> plain_names(["c1", "COUNT(*)", "C1", "n"])
+    ['c1', 'c2', 'c3', 'n']
+    """
     taken: set[str] = set()
     found = []
-    for at, (called, expression) in enumerate(columns):
-        plain = called.isidentifier() and not called.startswith("__")
-        name = called if plain and fold(called) not in taken else f"c{at}"
-        taken.add(fold(name))
-        found.append(Named(name, expression))
-    return tuple(found)
+    for at, name in enumerate(called):
+        plain = name.isidentifier() and not name.startswith("__")
+        chosen, number = (name if plain else f"c{at}"), at
+        while fold(chosen) in taken:
+            number += 1
+            chosen = f"c{number}"
+        taken.add(fold(chosen))
+        found.append(chosen)
+    return found

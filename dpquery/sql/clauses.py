@@ -85,14 +85,20 @@ def aggregated(node: exp.Expr) -> bool:
     if isinstance(node, exp.Query):
         return False
     if isinstance(node, exp.Window):
-        inner = (
-            [*node.this.iter_expressions()] if isinstance(node.this, exp.Expr) else []
-        )
         rest = [n for key, n in _parts(node) if key != "this"]
-        return any(aggregated(part) for part in (*inner, *rest))
+        return any(aggregated(part) for part in (*_inside(node.this), *rest))
     if is_aggregate(node) or isinstance(node, exp.Grouping | exp.GroupingId):
         return True
     return any(aggregated(child) for child in node.iter_expressions())
+
+
+def _inside(function: object) -> Iterator[exp.Expr]:
+    """Yield the parts of a window's function, which may have FILTER around it."""
+    if isinstance(function, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
+        yield from (part for key, part in _parts(function) if key != "this")
+        yield from _inside(function.this)
+    elif isinstance(function, exp.Expr):
+        yield from function.iter_expressions()
 
 
 def aggregates_in(node: exp.Expr) -> Iterator[exp.Expr]:

@@ -1,4 +1,4 @@
-"""What names of tables mean at a place in the query: WITH, views, the policy's tables."""
+"""What names of tables mean at a place in the query: WITH, views, tables."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dpquery.sql.parse import as_query, parse, place_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from dpquery.errors import Place
     from dpquery.policy.catalog import Catalog
     from dpquery.sql.bound import AnswerQuery
 
@@ -42,6 +43,15 @@ class Environment:
     """The text that the nodes at this place were parsed from."""
     queries: Mapping[str, NamedQuery] = field(default_factory=dict)
     """By folded name."""
+    view: str | None = None
+    """The view of the policy whose text it is."""
+
+    def place(self, node: exp.Expr) -> Place | None:
+        """Return where *node* stands in the text, which may be a view's."""
+        found = place_of(node, self.sql)
+        if found is None or self.view is None:
+            return found
+        return replace(found, file=f"view {self.view}")
 
     def find(self, name: str) -> NamedQuery | None:
         """Return the named query that *name* means, before any table."""
@@ -60,7 +70,7 @@ class Environment:
         if clause.args.get("recursive"):
             msg = "a recursive WITH has no bounded price and is not answered"
             hint = "write the steps out, or compute them from the answer"
-            place = place_of(clause, self.sql)
+            place = self.place(clause)
             raise QueryRefused(msg, code="DPQ134", place=place, hint=hint)
         here = self
         own: set[str] = set()
@@ -68,7 +78,7 @@ class Environment:
             name, node_ = cte.alias, cte.this
             if fold(name) in own or not isinstance(node_, exp.Query):
                 msg = f"WITH has two queries called {name}"
-                place = place_of(cte, self.sql)
+                place = self.place(cte)
                 hint = "give each a name of its own"
                 raise QueryRefused(msg, code="DPQ103", place=place, hint=hint)
             own.add(fold(name))
@@ -79,13 +89,10 @@ class Environment:
 
 
 def environment_of(sql: str, catalog: Catalog) -> Environment:
-    """
-    Return what names mean at the top of *sql*: the policy's views, each seeing those
-    before it.
-    """
+    """Return what names mean at the top of *sql*; a view sees those before it."""
     views: dict[str, NamedQuery] = {}
     for name, text in catalog.views.items():
-        inside = Environment(text, dict(views))
+        inside = Environment(text, dict(views), name)
         views[fold(name)] = NamedQuery(name, as_query(parse(text)), inside)
     return Environment(sql, views)
 

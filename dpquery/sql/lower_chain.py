@@ -1,7 +1,7 @@
 """The rows of a release, up to exact moments per unit and key.
 
-Upholds unit-locality (theory.md 1.2): up to ``parts`` a row depends on one unit only, or
-adds up rows of light units, each of which is within the limits by its number of rows.
+Upholds unit-locality (theory.md 1.2): up to ``parts`` a row depends on one unit only,
+or adds up rows of light units, each within the limits by its number of rows.
 """
 
 from __future__ import annotations

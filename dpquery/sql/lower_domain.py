@@ -58,8 +58,8 @@ def in_domain(step: ReleaseStep) -> list[exp.Expr]:
         elif names(each.relation) <= joined:
             conditions += [_known(name) for name in columns]
         else:
-            keys = table_keys(each, [step.keys[i].name for i in each.keys])
-            keys = keys.subquery(copy=False)
+            called = [step.keys[index].name for index in each.keys]
+            keys = table_keys(each, called).subquery(copy=False)
             conditions.append(exp.In(this=columns[0], query=keys))
     return conditions
 

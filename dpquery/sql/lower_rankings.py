@@ -1,7 +1,7 @@
 """Histograms and unions: what a release measures beside its sums, as SQL.
 
-Both read the same rows as the sums, and keep to the same rule: up to the last step a row
-is about one unit, and what the unit adds is bounded by what it does itself.
+Both read the same rows as the sums, and keep to the same rule: up to the last step a
+row is about one unit, and what the unit adds is bounded by what it does itself.
 """
 
 from __future__ import annotations

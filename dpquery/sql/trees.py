@@ -62,7 +62,7 @@ def derived(tree: exp.Query, alias: str) -> exp.Subquery:
 
 
 def text_of(tree: exp.Expr, *, identify: bool = False) -> str | None:
-    """Return *tree* as DuckDB's SQL; ``None`` where sqlglot cannot write what it read."""
+    """Return *tree* as DuckDB's SQL; ``None`` where sqlglot cannot write that."""
     try:
         return tree.sql("duckdb", identify=identify, comments=False)
     except (

@@ -14,6 +14,7 @@ from dpquery.errors import Place, QueryRefused
 from dpquery.plan.program import Computed, PublicTable
 from dpquery.plan.rewrite.decompose_aggregates import released_type
 from dpquery.policy.catalog import CatalogTable, SqlType, fold
+from dpquery.sql.clock import frozen
 from dpquery.sql.functions import try_cast
 from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
 from dpquery.sql.lower_select import identifier
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from dpquery.plan.program import AggregateQuery
     from dpquery.policy.catalog import Catalog
+    from dpquery.sql.bind_query import QueryBinder
     from dpquery.sql.bound import AnswerQuery
 
 _T = exp.DType
@@ -40,13 +42,15 @@ _TYPES: dict[exp.DType, SqlType] = {
 }
 
 
-def computed(tree: exp.Query, catalog: Catalog) -> Computed:
+def computed(tree: exp.Query, binder: QueryBinder) -> Computed:
     """
     Return a query above the boundary as text, with the tables that it reads.
 
     Raises:
         QueryRefused: DPQ141, it cannot be written in the engine's dialect.
     """
+    catalog = binder.catalog
+    tree = frozen(tree, binder.now)
     found = [t for t in tree.find_all(exp.Table) if isinstance(t.this, exp.Identifier)]
     released = dict.fromkeys(t.name for t in found if t.db == RELEASED)
     public = dict.fromkeys(t.name for t in found if t.db == PUBLIC)
@@ -66,7 +70,7 @@ def computed(tree: exp.Query, catalog: Catalog) -> Computed:
 
 
 def _public(table: CatalogTable, words: set[str] | None) -> PublicTable:
-    """Return the columns of a public table that *words* name; one, if they name none."""
+    """Return a public table with the columns that *words* name; or else with one."""
     known = [
         c.name for c in table.columns.values() if c.type is not SqlType.UNSUPPORTED
     ]
@@ -75,10 +79,7 @@ def _public(table: CatalogTable, words: set[str] | None) -> PublicTable:
 
 
 def typed_input(
-    answer: AnswerQuery,
-    boundaries: Sequence[AggregateQuery],
-    catalog: Catalog,
-    place: Place | None,
+    answer: AnswerQuery, binder: QueryBinder, place: Place | None
 ) -> tuple[Computed, tuple[tuple[str, SqlType], ...]]:
     """
     Return an answer that private rows are compared with, each column of one type.
@@ -89,7 +90,11 @@ def typed_input(
         QueryRefused: DPQ138, its columns have no names or no types.
     """
     names = answer.names
-    types = None if names is None else _types(answer.tree, boundaries, catalog)
+    types = (
+        None
+        if names is None
+        else _types(answer.tree, binder.boundaries, binder.catalog)
+    )
     if names is None or types is None or len(types) != len(names) or None in types:
         unknown = ""
         if names is not None and types is not None and None in types:
@@ -108,7 +113,7 @@ def typed_input(
     tree = exp.Select(
         expressions=made, from_=exp.From(this=derived(answer.tree.copy(), "answer"))
     )
-    return computed(tree, catalog), columns
+    return computed(tree, binder), columns
 
 
 def _quoted(name: str) -> exp.Column:

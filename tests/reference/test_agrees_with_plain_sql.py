@@ -76,7 +76,9 @@ def equal(ours: Cells, plain: Cells) -> bool:
 def test_without_noise(
     question: Question, session: Ask, plain: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measurement, "measure", lambda _noise, exact, _loss: list(exact))
+    monkeypatch.setattr(
+        measurement, "measure", lambda _noise, exact, _loss: list(exact)
+    )
     answer = session(question.scenario).query(question.sql, epsilon=ALMOST_EXACT)
     names, expected = plain_rows(question, plain(question.scenario))
     ours = by_key(answer.rows, question.keys)

@@ -6,6 +6,7 @@ they lead to are enforced when the query runs.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.plan.analysis.inner_joins import taken_apart
@@ -15,6 +16,7 @@ from dpquery.plan.relations import (
     Filter,
     Group,
     Join,
+    JoinKind,
     Listed,
     Project,
     Relation,
@@ -26,7 +28,7 @@ from dpquery.plan.relations import (
     Top,
     Unnest,
 )
-from dpquery.plan.walk import columns, equated, made_column
+from dpquery.plan.walk import columns, equated, is_private, made_column
 from dpquery.policy.catalog import ROW_ID
 
 if TYPE_CHECKING:
@@ -100,9 +102,9 @@ def rows_per_unit(relation: Relation) -> int:
         case Listed() | Released():
             return 1
         case Filter() | Join():
-            _, conditions = _joined(relation)
+            joined = _joined(relation)
             return max(
-                min(rows_per_unit(leaf), _numbered(leaf, conditions))
+                min(rows_per_unit(leaf), _numbered(leaf, joined.conditions))
                 for leaf in counted(relation)
             )
         case Project(child=child) | Sample(child=child):
@@ -126,41 +128,74 @@ def rows_per_unit(relation: Relation) -> int:
             assert_never(relation)
 
 
+def groups_per_unit(relation: Relation) -> int | None:
+    """
+    Return how many groups a unit's rows can be in: no more than it has rows.
+
+    ``None`` where public rows may make several of one row, in a group each.
+    """
+    known = sources(relation)
+    public = {name for name, leaf in known.leaves.items() if not is_private(leaf)}
+    for pair in equated((*known.conditions, *known.matches)):
+        for one, other in (pair, pair[::-1]):
+            if other.relation not in public:
+                public.discard(one.relation)
+    return None if public else rows_per_unit(relation)
+
+
 def counted(relation: Relation) -> list[Relation]:
-    """Return what is joined, without public tables and parents of the others."""
-    leaves, conditions = _joined(relation)
+    """
+    Return what is joined, without public tables and parents of the others.
+
+    A parent that an outer join keeps without its children has rows of its own.
+    """
+    joined = _joined(relation)
     private = [
-        leaf for leaf in leaves if not (isinstance(leaf, Scan) and leaf.table.public)
+        leaf
+        for leaf in joined.leaves
+        if not (isinstance(leaf, Scan) and leaf.table.public)
     ]
     keys = {(leaf.name, leaf.table.key) for leaf in private if isinstance(leaf, Scan)}
     parents = {
         one.relation
-        for pair in equated(conditions)
+        for pair in equated(joined.conditions)
         for one, other in (pair, pair[::-1])
         if (one.relation, one.name) in keys and one.relation != other.relation
     }
+    added_by_none = parents - joined.kept
     return [
         leaf
         for leaf in private
-        if not (isinstance(leaf, Scan) and leaf.name in parents)
-    ] or leaves
+        if not (isinstance(leaf, Scan) and leaf.name in added_by_none)
+    ] or joined.leaves
 
 
-def _joined(relation: Relation) -> tuple[list[Relation], list[Expression]]:
-    """Return the sides of all joins, and the conditions on them."""
+@dataclass(slots=True)
+class _Joined:
+    """The sides of all joins, the conditions on them, and what outer joins keep."""
+
+    leaves: list[Relation]
+    conditions: list[Expression]
+    kept: set[str]
+
+
+def _joined(relation: Relation) -> _Joined:
     inner = taken_apart(relation)
-    leaves: list[Relation] = []
-    conditions = list(inner.conditions)
+    found = _Joined([], list(inner.conditions), set())
     for leaf in inner.leaves:
         if not isinstance(leaf, Join):
-            leaves.append(leaf)
+            found.leaves.append(leaf)
             continue
-        conditions.append(leaf.condition)
-        for side in (leaf.left, leaf.right):
-            below, more = _joined(side)
-            leaves += below
-            conditions += more
-    return leaves, conditions
+        found.conditions.append(leaf.condition)
+        sides = _joined(leaf.left), _joined(leaf.right)
+        keeps = leaf.kind is not JoinKind.INNER, leaf.kind is JoinKind.FULL
+        for side, kept in zip(sides, keeps, strict=True):
+            found.leaves += side.leaves
+            found.conditions += side.conditions
+            found.kept |= side.kept
+            if kept:
+                found.kept |= {e.name for e in side.leaves if isinstance(e, Scan)}
+    return found
 
 
 def _numbered(leaf: Relation, conditions: Sequence[Expression]) -> int:
@@ -241,16 +276,18 @@ def _counted_scans(relation: Relation) -> list[Scan]:
 def rows_per_group(relation: Relation) -> int | None:
     """Return how many rows of one unit fall into one group, if the policy says."""
     leaves = counted(relation)
-    declared = [
-        leaf.table.max_rows_per_group
-        for leaf in leaves
-        if isinstance(leaf, Scan) and leaf.table.max_rows_per_group
-    ]
-    if not declared:
+    declared = [_per_group(leaf) for leaf in leaves]
+    if not any(declared):
         return None
-    limits = [
-        (isinstance(leaf, Scan) and leaf.table.max_rows_per_group)
-        or rows_per_unit(leaf)
-        for leaf in leaves
-    ]
-    return max(limits, default=1)
+    limits = zip(declared, leaves, strict=True)
+    return max(limit or rows_per_unit(leaf) for limit, leaf in limits)
+
+
+def _per_group(leaf: Relation) -> int | None:
+    match leaf:
+        case Scan(table=table):
+            return table.max_rows_per_group
+        case Project(child=child, distinct=False) | Sample(child=child):
+            return rows_per_group(child)
+        case _:
+            return None

@@ -1,8 +1,14 @@
-"""Conditions that no row can meet together, as far as their form says."""
+"""
+Conditions that no row can meet together, as far as their form says.
+
+A hint: what one unit adds to cells that were taken for disjoint is clipped together.
+"""
 
 from __future__ import annotations
 
-from dpquery.plan.analysis.bounds import Bounds, narrow
+from typing import TYPE_CHECKING
+
+from dpquery.plan.analysis.bounds import Bounds, narrow, number
 from dpquery.plan.expressions import (
     Call,
     ColumnRef,
@@ -10,6 +16,9 @@ from dpquery.plan.expressions import (
     Literal,
     conjuncts,
 )
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 
 def disjoint(one: Expression, other: Expression) -> bool:
@@ -84,21 +93,26 @@ def _beside(
         if left.high < right.low:
             return True
         if left.high == right.low:
-            return _open(one, name, "lt") or _open(other, name, "gt")
+            end = left.high
+            return _open(one, name, "lt", end) or _open(other, name, "gt", end)
     if right.high is not None and left.low is not None:
         if right.high < left.low:
             return True
         if right.high == left.low:
-            return _open(other, name, "lt") or _open(one, name, "gt")
+            end = right.high
+            return _open(other, name, "lt", end) or _open(one, name, "gt", end)
     return False
 
 
-def _open(condition: Expression, name: tuple[str, str], function: str) -> bool:
-    """Return whether *condition* leaves out the end of its interval."""
+def _open(
+    condition: Expression, name: tuple[str, str], function: str, end: Fraction
+) -> bool:
+    """Return whether *condition* leaves out the *end* of its interval."""
     match condition:
         case Call(function="and", arguments=parts):
-            return any(_open(part, name, function) for part in parts)
-        case Call(function=found, arguments=(ColumnRef() as column, Literal())):
-            return found == function and (column.relation, column.name) == name
+            return any(_open(part, name, function, end) for part in parts)
+        case Call(function=found, arguments=(ColumnRef() as column, Literal() as most)):
+            here = (column.relation, column.name) == name
+            return found == function and here and number(most.value) == end
         case _:
             return False

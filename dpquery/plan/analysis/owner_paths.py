@@ -1,4 +1,4 @@
-"""How the rows of a table find their unit: the policy's paths, joined by the planner."""
+"""How rows find their unit: the policy's paths, joined by the planner."""
 
 from __future__ import annotations
 

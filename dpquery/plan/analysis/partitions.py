@@ -38,7 +38,7 @@ from dpquery.plan.program import (
     ListedKeys,
     PublicKeys,
 )
-from dpquery.plan.relations import Scan, SetOperation
+from dpquery.plan.relations import Listed, Scan, SetOperation
 from dpquery.plan.walk import column_of, columns, made_column
 from dpquery.policy.catalog import SqlType
 
@@ -77,10 +77,15 @@ def key_domain(
 
 
 def listed_groups(domain: KeyDomain) -> int | None:
-    """Return how many groups a domain lists; ``None`` when a table decides."""
-    if any(isinstance(source, PublicKeys) for source in domain.sources):
-        return None
-    return prod(len(s.rows) for s in domain.sources if isinstance(s, ListedKeys))
+    """Return how many groups a domain lists at most; ``None`` when a table decides."""
+    found = 1
+    for source in domain.sources:
+        match source:
+            case ListedKeys(rows=rows) | PublicKeys(relation=Listed(rows=rows)):
+                found *= len(rows)
+            case _:
+                return None
+    return found
 
 
 def _source(
@@ -108,7 +113,7 @@ def _source(
     values = possible_values(expression, lists, env)
     if values is None:
         values = values_in(expression, known.conditions)
-    if values is None:
+    if not values:  # equal to NULL is nothing, and a list of nothing is no list
         return None
     optional = {column.relation for column in columns(expression)} & known.optional
     if optional and not never_null(expression) and None not in values:

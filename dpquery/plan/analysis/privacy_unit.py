@@ -34,7 +34,14 @@ from dpquery.plan.analysis.owner_paths import (
     owner_of,
     partner_outside,
 )
-from dpquery.plan.analysis.ties import equal_units, same_kind, tied, ties, untied
+from dpquery.plan.analysis.ties import (
+    equal_units,
+    place_of,
+    same_kind,
+    tied,
+    ties,
+    untied,
+)
 from dpquery.plan.analysis.total_order import tie_breakers, without_ties
 from dpquery.plan.expressions import (
     Call,
@@ -64,7 +71,7 @@ from dpquery.plan.relations import (
     Unnest,
     Unowned,
 )
-from dpquery.plan.walk import equated, scans, visible, with_operands, with_sides
+from dpquery.plan.walk import equated, visible, with_operands, with_sides
 from dpquery.policy.catalog import ROW_ID
 
 if TYPE_CHECKING:
@@ -90,7 +97,7 @@ def own(relation: Relation, catalog: Catalog) -> Owned:
     if isinstance(rows, Unowned):
         msg = "this query reads public tables only"
         hint = "public tables need no privacy; query them directly, or join one"
-        place = next((scan.place for scan in scans(relation)), None)
+        place = place_of(relation)
         raise QueryRefused(msg, code="DPQ119", place=place, hint=hint)
     return rows
 
@@ -209,7 +216,7 @@ class _Owners:
         needed: list[Expression] = []
         if private:
             for each in private[1:]:
-                same_kind(private[0], each, _place_of(each.relation))
+                same_kind(private[0], each, place_of(each.relation))
             together = rebuilt.relation
             for hidden, condition in paths.hidden:
                 together = Join(together, hidden, JoinKind.INNER, condition)
@@ -404,10 +411,6 @@ def _attachment(
         if each.kind == outer.kind and tied(each, outer, pairs):
             return equal_units(each, outer)
     return None
-
-
-def _place_of(relation: Relation) -> Place | None:
-    return next((scan.place for scan in scans(relation) if scan.place), None)
 
 
 def _unmatched_public(join: Join) -> QueryRefused:

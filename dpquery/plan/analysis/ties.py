@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.expressions import ColumnRef, Expression, equals
+from dpquery.plan.walk import scans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from dpquery.errors import Place
     from dpquery.plan.analysis.owner_paths import Pair
-    from dpquery.plan.relations import Owned
+    from dpquery.plan.relations import Owned, Relation
 
 
 def tied(one: Owned, other: Owned, pairs: Iterable[Pair]) -> bool:
@@ -65,12 +66,17 @@ def ties(private: Sequence[Owned], pairs: Sequence[Pair]) -> list[Expression]:
         )
         pair = next(reached, None)
         if pair is None:
-            raise untied(waiting[0])
+            raise untied(waiting[0], place_of(waiting[0].relation))
         each, partner = pair
         found += equal_units(each, partner)
         joined.append(each)
         waiting.remove(each)
     return found
+
+
+def place_of(relation: Relation) -> Place | None:
+    """Return where the first table of *relation* stands in the analyst's text."""
+    return next((scan.place for scan in scans(relation) if scan.place), None)
 
 
 def same_kind(one: Owned, other: Owned, place: Place | None) -> None:
@@ -81,7 +87,7 @@ def same_kind(one: Owned, other: Owned, place: Place | None) -> None:
         raise QueryRefused(msg, code="DPQ113", place=place, hint=hint)
 
 
-def untied(loose: Owned, place: Place | None = None) -> QueryRefused:
+def untied(loose: Owned, place: Place | None) -> QueryRefused:
     """Return the refusal of a join that mixes rows of several units."""
     msg = f"this join would separate rows from their {loose.kind}"
     column = next(

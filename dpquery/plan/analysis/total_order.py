@@ -119,9 +119,11 @@ def _read(project: Project) -> set[ColumnRef]:
 def _extended(project: Project, more: tuple[Ordering, ...]) -> Project:
     def change(expression: Expression) -> Expression:
         changed = with_operands(expression, change)
-        if isinstance(changed, Window) and is_positional(changed):
-            return replace(changed, order=changed.order + more)
-        return changed
+        if not isinstance(changed, Window) or not is_positional(changed):
+            return changed
+        known = {*changed.partition, *(each.expression for each in changed.order)}
+        rest = tuple(each for each in more if each.expression not in known)
+        return replace(changed, order=changed.order + rest)
 
     return replace(
         project,

@@ -22,6 +22,7 @@ from dpquery.plan.aggregates import (
 )
 from dpquery.plan.analysis.dependencies import (
     determined_by_unit,
+    groups_per_unit,
     rows_per_group,
     rows_per_unit,
 )
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.plan.aggregates import GridValue, RankTarget
+    from dpquery.plan.expressions import Expression
     from dpquery.plan.program import KeyDomain, ReleasedColumn
     from dpquery.plan.relations import Owned
 
@@ -77,12 +79,14 @@ def bounding(
     """
     Return how contributions to one release are bounded.
 
-    No unit is in more groups than there are: a short list of public keys makes k
-    smaller than the policy's.
+    No unit is in more groups than there are, nor than it has rows: a short list of
+    public keys makes k smaller than the policy's, and so does one row per unit.
     """
     single = determined_by_unit([key.expression for key in keys], source)
     listed = None if domain is None else listed_groups(domain)
-    groups = rules.groups if listed is None else min(rules.groups, max(1, listed))
+    groups = min(rules.groups, groups_per_unit(source.relation) or rules.groups)
+    if listed is not None:
+        groups = min(groups, max(1, listed))
     withholds = domain is None
     return Bounding(
         mode=rules.mode,

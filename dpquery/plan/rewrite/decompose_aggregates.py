@@ -280,7 +280,7 @@ class _Decomposition:
             case PairKind.REGR_AVGY:
                 return RatioEstimator(Total(y, beside=x), count)
             case PairKind.REGR_AVGX:
-                return RatioEstimator(Total(x, beside=y), Present(x, beside=y))
+                return RatioEstimator(Total(x, beside=y), count)
             case _:
                 return PairEstimator(
                     pair.kind,

@@ -9,7 +9,7 @@ WITH
 "source" AS (
   SELECT "visits"."patient_id" AS "u"
   FROM "main"."visits" AS "visits"
-  WHERE ((CAST("visits"."cost" AS DOUBLE) / NULLIF((CAST("visits"."cost" AS DOUBLE) - CAST(100 AS DOUBLE)), 0)) > CAST(2 AS DOUBLE)) AND (TRY_CAST((CAST("visits"."visit_id" AS DOUBLE) % NULLIF(CAST(7 AS DOUBLE), 0)) AS BIGINT) = 1) AND (TRY_CAST("visits"."ward" AS BIGINT) IS NULL) AND NOT "visits"."patient_id" IS NULL),
+  WHERE ((CAST("visits"."cost" AS DOUBLE) / NULLIF((CAST("visits"."cost" AS DOUBLE) - CAST(100 AS DOUBLE)), 0)) > CAST(2 AS DOUBLE)) AND (TRY_CAST((CAST("visits"."visit_id" AS DOUBLE) % NULLIF(CAST(7 AS DOUBLE), 0)) AS BIGINT) = 1) AND (TRY_CAST("visits"."ward" AS BIGINT) IS NULL) AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),
@@ -38,7 +38,7 @@ WITH
 "source" AS (
   SELECT "visits"."patient_id" AS "u"
   FROM "main"."visits" AS "visits"
-  WHERE (WEEK(CASE WHEN ("visits"."visited_on" < CAST('0001-01-01' AS DATE)) THEN CAST('0001-01-01' AS DATE) WHEN ("visits"."visited_on" > CAST('9999-12-31' AS DATE)) THEN CAST('9999-12-31' AS DATE) ELSE "visits"."visited_on" END) < 10) AND (DATE_TRUNC('month', CASE WHEN ("visits"."visited_on" < CAST('0001-01-01' AS DATE)) THEN CAST('0001-01-01' AS DATE) WHEN ("visits"."visited_on" > CAST('9999-12-31' AS DATE)) THEN CAST('9999-12-31' AS DATE) ELSE "visits"."visited_on" END) = CAST('2021-02-01 00:00:00' AS TIMESTAMP)) AND NOT "visits"."patient_id" IS NULL),
+  WHERE (WEEK(CASE WHEN ("visits"."visited_on" < CAST('0001-01-01' AS DATE)) THEN CAST('0001-01-01' AS DATE) WHEN ("visits"."visited_on" > CAST('9999-12-31' AS DATE)) THEN CAST('9999-12-31' AS DATE) ELSE "visits"."visited_on" END) < 10) AND (DATE_TRUNC('month', CASE WHEN ("visits"."visited_on" < CAST('0001-01-01' AS DATE)) THEN CAST('0001-01-01' AS DATE) WHEN ("visits"."visited_on" > CAST('9999-12-31' AS DATE)) THEN CAST('9999-12-31' AS DATE) ELSE "visits"."visited_on" END) = CAST('2021-02-01 00:00:00' AS TIMESTAMP)) AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),
@@ -67,7 +67,7 @@ WITH
 "source" AS (
   SELECT "visits"."patient_id" AS "u"
   FROM "main"."visits" AS "visits"
-  WHERE (LEFT(("visits"."ward" || '!'), 256) LIKE 'S%') AND (LEFT(REPLACE("visits"."ward", 'a', 'bb'), 256) <> 'x') AND NOT "visits"."patient_id" IS NULL),
+  WHERE (LEFT(("visits"."ward" || '!'), 256) LIKE 'S%') AND (LEFT(REPLACE(LEFT("visits"."ward", 1024), 'a', 'bb'), 256) <> 'x') AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),
