@@ -57,6 +57,9 @@ MAX_NODES = 20_000
 """Parts of all queries together, each WITH counted wherever it is read: what a short
 text can be made to mean is bounded too."""
 
+MAX_LEVELS = 24
+"""Queries inside each other, those of WITH included: what is known of a column is
+looked up through all levels below it."""
 
 Mark: TypeAlias = tuple[int, int, int, int, frozenset[str]]
 """How far releases, inputs and named answers were bound, and the names in use."""
@@ -78,6 +81,7 @@ class QueryBinder:
         self._words = words_of(environment)
         self._releases = 0
         self._nodes = 0
+        self._levels = 0
         self._answered: list[NamedQuery] = []
         self.heard: set[tuple[int, int]] = set()
         """Where the privacy parameters stand that some release keeps to."""
@@ -91,9 +95,18 @@ class QueryBinder:
         Raises:
             QueryRefused: a part of it is not on the allow-list, or loses its unit.
         """
-        self._count(node, environment)
+        self._levels += 1
+        try:
+            self._count(node, environment)
+            return self._query(node, environment, outer)
+        finally:
+            self._levels -= 1
+
+    def _query(
+        self, node: exp.Query, environment: Environment, outer: Block | None
+    ) -> Bound:
         if _bare(node):
-            return self.query(node.this, environment, outer)
+            return self._query(node.this, environment, outer)
         inside = environment.within(node)
         if not reads_private(node, environment, self.catalog):
             return PublicQuery(node, environment)
@@ -112,6 +125,7 @@ class QueryBinder:
     def named(self, named: NamedQuery) -> Bound:
         """Return what a query of WITH or a view is; an answer is released once."""
         if named.answer is not None:
+            self._count(named.answer.tree, named.environment)
             return named.answer
         bound = self.query(named.node, named.environment)
         if isinstance(bound, AnswerQuery):
@@ -124,6 +138,11 @@ class QueryBinder:
         if self._nodes > MAX_NODES:
             msg = "this query becomes too large when its WITH queries are written out"
             hint = "read each of them fewer times"
+            place = environment.place(node)
+            raise QueryRefused(msg, code="DPQ004", place=place, hint=hint)
+        if self._levels > MAX_LEVELS:
+            msg = f"queries are more than {MAX_LEVELS} levels deep, WITH included"
+            hint = "write some of them as one SELECT"
             place = environment.place(node)
             raise QueryRefused(msg, code="DPQ004", place=place, hint=hint)
 

@@ -40,6 +40,13 @@ class BlockBinder(RowBinder):
         """Return where *node* stands, which may be in a view."""
         return self.block.place(node)
 
+    def bind(self, node: exp.Expr | None) -> Expression:
+        """Return the plan's expression for *node*; the parser lets some be missing."""
+        if node is None:
+            msg = "a function here has too few arguments"
+            raise QueryRefused(msg, code="DPQ105")
+        return super().bind(node)
+
     def special(self, node: exp.Expr) -> Expression:
         """Bind what reads more than the row: a subquery."""
         match node:

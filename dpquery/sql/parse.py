@@ -74,6 +74,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
         raise SQLSyntaxError(msg, code="DPQ005", hint=hint)
     dp_syntax.attach(statements[0], cut.parameters)
     statement = _query(statements[0], sql)
+    _check_whole(statement, sql)
     try:
         normalised(statement, fold(dialect))
     except UnclearError as unclear:
@@ -82,6 +83,31 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
             unclear.message, code="DPQ106", place=where, hint=unclear.hint
         ) from None
     return statement
+
+
+def _check_whole(query: Statement, sql: str) -> None:
+    """
+    Refuse a tree with holes: the parser passes over some words that are missing.
+
+    Everything after this may rely on the parts that a node must have.
+    """
+    for node in query.walk():
+        holes = any(node.args.get(key) in (None, []) for key in node.required_args)
+        gaps = (None in each for each in node.args.values() if isinstance(each, list))
+        sides = (
+            (node.this, node.expression) if isinstance(node, exp.SetOperation) else ()
+        )
+        empty = isinstance(node, exp.Distinct) and isinstance(node.parent, exp.AggFunc)
+        if (
+            holes
+            or any(gaps)
+            or (empty and not node.expressions)
+            or not all(isinstance(side, exp.Query) for side in sides)
+        ):
+            msg = "something is missing here"
+            hint = "check the words at the caret and around it"
+            place = place_of(node, sql)
+            raise SQLSyntaxError(msg, code="DPQ001", place=place, hint=hint)
 
 
 def _query(statement: exp.Expr, sql: str) -> Statement:
