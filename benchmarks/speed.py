@@ -22,9 +22,9 @@ from unittest import mock
 
 import duckdb
 
+from benchmarks.tpch_data import CACHE, generate, policy_on
 from dpquery.engines import duckdb as engine
 from dpquery.engines.statement_check import check_statement
-from benchmarks.tpch_data import CACHE, generate, policy_on
 from dpquery.service import Service
 
 if TYPE_CHECKING:

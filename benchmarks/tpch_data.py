@@ -1,4 +1,4 @@
-"""TPC-H data in a DuckDB file, generated once (``tpchgen-cli``, the extra ``bench``)."""
+"""TPC-H data in a DuckDB file, made once by ``tpchgen-cli`` of the extra ``bench``."""
 
 from __future__ import annotations
 

@@ -27,6 +27,7 @@ from dpquery.results import Expected
 from dpquery.sql.bind import bind
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from dpquery.accounting.accountant import Promise
@@ -44,6 +45,8 @@ class Terms:
     delta: float
     """The chance, for one query, of showing a group that should be withheld."""
     rules: BoundingRules
+    now: dt.datetime | None = None
+    """The moment of the query, for ``current_date`` and the like."""
     max_epsilon: float | None = None
     """What one query may spend, whatever its own text says; ``None``: ``epsilon``."""
 
@@ -77,7 +80,9 @@ def prepare(
         SQLSyntaxError, QueryRefused: there is no private answer; nothing is charged.
         BudgetExceeded: its own text asks for more than one query may spend.
     """
-    program = compile_program(bind(sql, catalog, dialect), catalog, terms.rules)
+    program = compile_program(
+        bind(sql, catalog, dialect, terms.now), catalog, terms.rules
+    )
     shares = _shares(program.releases, terms)
     steps = tuple(
         priced(step, share, _delta(step, terms), terms.epsilon)

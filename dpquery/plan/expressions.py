@@ -16,7 +16,47 @@ if TYPE_CHECKING:
     from dpquery.errors import Place
     from dpquery.plan.relations import Relation
 
-Constant: TypeAlias = bool | int | Decimal | float | str | dt.date | dt.datetime | None
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A constant span of time; months and days have no fixed length."""
+
+    months: int = 0
+    days: int = 0
+    microseconds: int = 0
+
+    def __neg__(self) -> Interval:
+        """Return the span in the other direction."""
+        return Interval(-self.months, -self.days, -self.microseconds)
+
+    def __str__(self) -> str:
+        """
+        Return the span as the engine reads it.
+
+        >>> str(Interval(months=-1, microseconds=5))
+        '-1 months 5 microseconds'
+        """
+        parts = (
+            (self.months, "months"),
+            (self.days, "days"),
+            (self.microseconds, "microseconds"),
+        )
+        shown = [f"{value} {unit}" for value, unit in parts if value]
+        return " ".join(shown) or "0 days"
+
+
+Constant: TypeAlias = (
+    bool
+    | int
+    | Decimal
+    | float
+    | str
+    | dt.date
+    | dt.datetime
+    | dt.time
+    | Interval
+    | None
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +208,8 @@ NULL = Literal(None, SqlType.UNSUPPORTED)
 
 NUMERIC = frozenset({SqlType.INTEGER, SqlType.DECIMAL, SqlType.DOUBLE})
 TEMPORAL = frozenset({SqlType.DATE, SqlType.TIMESTAMP})
+RELEASABLE = NUMERIC | TEMPORAL | {SqlType.BOOLEAN, SqlType.VARCHAR}
+"""Types of group keys and of columns of an answer."""
 
 
 def conjunction(parts: list[Expression]) -> Expression:

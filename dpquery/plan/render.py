@@ -16,6 +16,7 @@ from dpquery.plan.expressions import (
     Expression,
     Frame,
     InSample,
+    Interval,
     Literal,
     Ordering,
     Subquery,
@@ -60,6 +61,17 @@ _INFIX = {
     "like": "LIKE",
     "ilike": "ILIKE",
     "concat": "||",
+    "plus_days": "+",
+    "days_between": "-",
+    "plus_interval": "+",
+    "minus_interval": "-",
+    "time_between": "-",
+    "distinct": "IS DISTINCT FROM",
+    "not_distinct": "IS NOT DISTINCT FROM",
+    "bit_and": "&",
+    "bit_or": "|",
+    "shift_left": "<<",
+    "shift_right": ">>",
 }
 
 
@@ -164,6 +176,12 @@ def _call_text(function: str, arguments: tuple[Expression, ...]) -> str:
             return f"{parts[0]} IS NULL"
         case "in":
             return f"{parts[0]} IN ({', '.join(parts[1:])})"
+        case "list_value":
+            return f"[{', '.join(parts)}]"
+        case "struct_extract":
+            return f"{parts[0]}[{parts[1]}]"
+        case "like" | "ilike" if len(parts) > len("xp"):  # text, pattern, escape
+            return f"{parts[0]} {_INFIX[function]} {parts[1]} ESCAPE {parts[2]}"
         case _ if function in _INFIX:
             inner = [
                 f"({part})" if _compound(each) else part
@@ -192,6 +210,10 @@ def constant_text(value: Constant) -> str:
             return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
         case dt.date():
             return f"DATE '{value.isoformat()}'"
+        case dt.time():
+            return f"TIME '{value.isoformat()}'"
+        case Interval():
+            return f"INTERVAL '{value}'"
         case _:
             return str(value)
 

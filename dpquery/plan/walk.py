@@ -298,9 +298,9 @@ def column_of(scan: Scan, name: str) -> ColumnRef:
 
 
 def made_column(relation: str, named: Named) -> ColumnRef:
-    """Return a reference to a column that *relation* makes, with DECIMAL's digits."""
+    """Return a column that *relation* makes, with DECIMAL's digits, STRUCT's fields."""
     made = named.expression
-    if made.type is not SqlType.DECIMAL:
+    if made.type not in {SqlType.DECIMAL, SqlType.STRUCT}:
         return ColumnRef(relation, named.name, made.type)
     chosen = _chosen_from(made)
     if chosen is not None:

@@ -44,8 +44,39 @@ class SqlType(StrEnum):
     VARCHAR = "VARCHAR"
     DATE = "DATE"
     TIMESTAMP = "TIMESTAMP"
+    TIME = "TIME"
+    INTERVAL = "INTERVAL"
+    """A span of time: a constant, or the difference of two timestamps."""
+    BOOLEAN_LIST = "BOOLEAN[]"
+    INTEGER_LIST = "INTEGER[]"
+    DOUBLE_LIST = "DOUBLE[]"
+    VARCHAR_LIST = "VARCHAR[]"
+    DATE_LIST = "DATE[]"
+    TIMESTAMP_LIST = "TIMESTAMP[]"
+    STRUCT = "STRUCT"
+    """Named fields; which ones is in the column's engine type."""
     UNSUPPORTED = "UNSUPPORTED"
     """Everything else: the column exists, but cannot be used in a query."""
+
+    @property
+    def element(self) -> SqlType | None:
+        """
+        The type of a list's elements; ``None`` for what is no list.
+
+        >>> SqlType.DATE_LIST.element, SqlType.DATE.element
+        (<SqlType.DATE: 'DATE'>, None)
+        """
+        return SqlType(self[:-2]) if self.endswith("[]") else None
+
+    @property
+    def list_of(self) -> SqlType | None:
+        """
+        The type of lists of this; ``None`` if there are none.
+
+        >>> SqlType.DATE.list_of, SqlType.INTERVAL.list_of
+        (<SqlType.DATE_LIST: 'DATE[]'>, None)
+        """
+        return next((each for each in SqlType if each == f"{self}[]"), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -177,6 +178,7 @@ class Session:
             epsilon_to_spend(self._grant, epsilon),
             float(self._service.loaded.policy.query.delta),
             self._rules,
+            dt.datetime.now(dt.UTC),
             self._grant.max_epsilon,
         )
         return prepare(sql, snapshot.catalog, terms, dialect)

@@ -224,6 +224,9 @@ class AggregateBinder:
             for n in nodes
             for each in (n.expressions if isinstance(n, exp.Tuple) else [n])
         ]
+        if not parts:
+            msg = "COUNT(DISTINCT …) takes at least one value"
+            raise self._block.refusal(node, msg, "DPQ105")
         values = [self._rows.bind(part) for part in parts]
         if len(values) == 1:
             value, condition = values[0], where

@@ -194,14 +194,15 @@ class AnswerBinder:
 
     def _part(self, node: exp.Expr) -> exp.Expr:
         """Return a copy of *node* over released and public tables."""
-        if isinstance(node, exp.Query):
+        bracketed = isinstance(node, exp.Subquery)
+        if isinstance(node.this if bracketed else node, exp.Query):
             inside = AnswerBinder(
                 self._binder,
                 self._environment,
                 self._lifted,
                 self._own | self._names_around,
             )
-            return inside.tree(node, self._rows_around())
+            return inside.tree(_query(node), self._rows_around())
         if isinstance(node, exp.Column):
             return self._lifted(node)
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):

@@ -43,6 +43,7 @@ from dpquery.sql.bound import (
 from dpquery.sql.literals import as_type, common_type
 from dpquery.sql.scope import Named as NamedTable
 from dpquery.sql.scope import find_table
+from dpquery.sql.trees import text_of
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import CatalogTable
@@ -155,7 +156,7 @@ class FromClause:
         extra = [key for key, value in node.args.items() if value and key not in known]
         if extra or (node.db and fold(node.db) != "main"):
             hint = "write the table's name alone; see `dpquery tables`"
-            msg = f"{node.sql('duckdb')} is not a table of the policy"
+            msg = f"{text_of(node) or node.name} is not a table of the policy"
             raise self._block.refusal(node, msg, "DPQ101", hint)
         named = None if node.db else self._environment.find(node.name)
         if named is not None:

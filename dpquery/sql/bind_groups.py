@@ -113,7 +113,7 @@ class BoundaryBinder:
         return Levels(levels.nodes, sets)
 
     def _key_position(self, node: exp.Expr) -> int:
-        bound = self._rows.bind(node)
+        bound = self._rows.releasable(node)
         for at, key in enumerate(self._keys):
             if bound == key.expression:
                 return at

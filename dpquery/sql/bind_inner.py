@@ -17,7 +17,7 @@ from dpquery.plan.expressions import (
     where_true,
 )
 from dpquery.plan.relations import Filter, Group, Named, Relation
-from dpquery.plan.walk import made_column
+from dpquery.plan.walk import columns, made_column
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.bind_windows import WindowBinder
@@ -91,12 +91,12 @@ class InnerGroupBinder(WindowBinder):
         )
         return group if self._having is None else Filter(group, self._having)
 
-    def bind(self, node: exp.Expr) -> Expression:
+    def bind(self, node: exp.Expr | None) -> Expression:
         """Return *node* over the columns of the groups."""
-        if isinstance(node, exp.Window):
+        if node is None or isinstance(node, exp.Window):
             return super().bind(node)
         if is_aggregate(node) or isinstance(node, exp.Filter | exp.WithinGroup):
-            return self._column(self._aggregate(node))
+            return self._column(self._of_group(node))
         if not any(map(is_aggregate, node.walk())):
             found = self._key(node)
             if found is not None:
@@ -140,6 +140,16 @@ class InnerGroupBinder(WindowBinder):
         return made_column(self._name, named)
 
     # --- aggregates --------------------------------------------------------------
+
+    def _of_group(self, node: exp.Expr) -> Aggregated:
+        """Return an aggregate of the group's rows, and refuse one of those outside."""
+        aggregate = self._aggregate(node)
+        read = {column.relation for column in columns(aggregate)}
+        if read and not read & self._inside():
+            msg = "this aggregate is of the rows outside of its subquery"
+            hint = "aggregate a column of the subquery's own tables"
+            raise self.refusal(node, msg, "DPQ117", hint)
+        return aggregate
 
     def _aggregate(self, node: exp.Expr) -> Aggregated:
         where = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations, product
+from math import prod
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 MAX_LEVELS = 32
 """Grouping sets of one query: each is a release, and shares the budget."""
+
+
+_LEVELS = ("grouping_sets", "rollup", "cube")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def levels_of(select: exp.Select, block: Block) -> Levels:
     group = select.args.get("group")
     if group is None:
         return Levels((), ((),))
+    _check_number(group, block)
     if group.args.get("all"):
         nodes = [i for i in items(select, block) if not aggregated(i)]
         parts = [[found.of(node.unalias())] for node in nodes]
@@ -59,18 +64,38 @@ def levels_of(select: exp.Select, block: Block) -> Levels:
             [found.of(node)] if not _is_level(node) else found.sets(node)
             for node in group.expressions
         ]
-        for key in ("grouping_sets", "rollup", "cube"):
+        for key in _LEVELS:
             for node in group.args.get(key) or []:
                 parts.append(found.sets(node))
     chosen = [
         tuple(dict.fromkeys(at for one in each for at in one))
         for each in product(*parts)
     ]
-    if len(chosen) > MAX_LEVELS:
-        msg = f"GROUP BY has {len(chosen)} levels; at most {MAX_LEVELS} are answered"
+    return Levels(tuple(found.nodes), tuple(chosen))
+
+
+def _check_number(group: exp.Expr, block: Block) -> None:
+    """Refuse too many levels before any is written out: CUBE of n keys makes 2^n."""
+    nodes = [*group.expressions]
+    nodes += (n for key in _LEVELS for n in group.args.get(key) or [])
+    count = prod(_number(node) for node in nodes)
+    if count > MAX_LEVELS:
+        shown = f"{count:,}" if count < 10**6 else "millions of"
+        msg = f"GROUP BY has {shown} levels; at most {MAX_LEVELS} are answered"
         hint = "ask for fewer levels: each has a share of the budget"
         raise block.refusal(group, msg, "DPQ116", hint)
-    return Levels(tuple(found.nodes), tuple(chosen))
+
+
+def _number(node: exp.Expr) -> int:
+    match node:
+        case exp.Cube():
+            return 1 << len(node.expressions)
+        case exp.Rollup():
+            return len(node.expressions) + 1
+        case exp.GroupingSets():
+            return sum(map(_number, node.expressions))
+        case _:
+            return 1
 
 
 def _is_level(node: exp.Expr) -> bool:

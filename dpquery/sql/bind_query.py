@@ -44,6 +44,7 @@ from dpquery.sql.literals import as_type, common_type
 from dpquery.sql.typed_answers import typed_input
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from dpquery.plan.expressions import Expression
@@ -56,6 +57,9 @@ MAX_NODES = 20_000
 """Parts of all queries together, each WITH counted wherever it is read: what a short
 text can be made to mean is bounded too."""
 
+MAX_LEVELS = 24
+"""Queries inside each other, those of WITH included: what is known of a column is
+looked up through all levels below it."""
 
 Mark: TypeAlias = tuple[int, int, int, int, frozenset[str]]
 """How far releases, inputs and named answers were bound, and the names in use."""
@@ -64,8 +68,12 @@ Mark: TypeAlias = tuple[int, int, int, int, frozenset[str]]
 class QueryBinder:
     """Binds the queries of one statement and collects its releases."""
 
-    def __init__(self, catalog: Catalog, environment: Environment) -> None:
+    def __init__(
+        self, catalog: Catalog, environment: Environment, now: dt.datetime | None = None
+    ) -> None:
         self.catalog = catalog
+        self.now = now
+        """The moment of the whole query, for ``current_date`` and the like."""
         self.names = Names()
         self.boundaries: list[AggregateQuery] = []
         self.inputs: list[Input] = []
@@ -73,6 +81,7 @@ class QueryBinder:
         self._words = words_of(environment)
         self._releases = 0
         self._nodes = 0
+        self._levels = 0
         self._answered: list[NamedQuery] = []
         self.heard: set[tuple[int, int]] = set()
         """Where the privacy parameters stand that some release keeps to."""
@@ -86,9 +95,18 @@ class QueryBinder:
         Raises:
             QueryRefused: a part of it is not on the allow-list, or loses its unit.
         """
-        self._count(node, environment)
+        self._levels += 1
+        try:
+            self._count(node, environment)
+            return self._query(node, environment, outer)
+        finally:
+            self._levels -= 1
+
+    def _query(
+        self, node: exp.Query, environment: Environment, outer: Block | None
+    ) -> Bound:
         if _bare(node):
-            return self.query(node.this, environment, outer)
+            return self._query(node.this, environment, outer)
         inside = environment.within(node)
         if not reads_private(node, environment, self.catalog):
             return PublicQuery(node, environment)
@@ -107,6 +125,7 @@ class QueryBinder:
     def named(self, named: NamedQuery) -> Bound:
         """Return what a query of WITH or a view is; an answer is released once."""
         if named.answer is not None:
+            self._count(named.answer.tree, named.environment)
             return named.answer
         bound = self.query(named.node, named.environment)
         if isinstance(bound, AnswerQuery):
@@ -119,6 +138,11 @@ class QueryBinder:
         if self._nodes > MAX_NODES:
             msg = "this query becomes too large when its WITH queries are written out"
             hint = "read each of them fewer times"
+            place = environment.place(node)
+            raise QueryRefused(msg, code="DPQ004", place=place, hint=hint)
+        if self._levels > MAX_LEVELS:
+            msg = f"queries are more than {MAX_LEVELS} levels deep, WITH included"
+            hint = "write some of them as one SELECT"
             place = environment.place(node)
             raise QueryRefused(msg, code="DPQ004", place=place, hint=hint)
 
@@ -296,7 +320,7 @@ class QueryBinder:
         """Return an answer as rows of constants, one input for each answer."""
         environment = self._environment if outer is None else outer.environment
         place = environment.place(node)
-        computed, columns = typed_input(answer, self.boundaries, self.catalog, place)
+        computed, columns = typed_input(answer, self, place)
         known = next((i for i in self.inputs if i.computed == computed), None)
         if known is None:
             known = Input(f"i{len(self.inputs) + 1}", computed, columns)

@@ -32,13 +32,20 @@ class BlockBinder(RowBinder):
     """Binds expressions of the rows of one block."""
 
     def __init__(self, binder: QueryBinder, block: Block) -> None:
-        super().__init__(block.environment.sql, block.scope)
+        super().__init__(block.environment.sql, block.scope, binder.now)
         self.binder = binder
         self.block = block
 
     def place(self, node: exp.Expr) -> Place | None:
         """Return where *node* stands, which may be in a view."""
         return self.block.place(node)
+
+    def bind(self, node: exp.Expr | None) -> Expression:
+        """Return the plan's expression for *node*; the parser lets some be missing."""
+        if node is None:
+            msg = "a function here has too few arguments"
+            raise QueryRefused(msg, code="DPQ105")
+        return super().bind(node)
 
     def special(self, node: exp.Expr) -> Expression:
         """Bind what reads more than the row: a subquery."""
@@ -52,21 +59,19 @@ class BlockBinder(RowBinder):
             case _:
                 return super().special(node)
 
-    def in_query(self, node: exp.In, query: exp.Query) -> Expression:
+    def in_query(self, node: exp.In) -> Expression:
         """Bind ``x IN (SELECT …)``."""
-        return self._any(node, node.this, "eq", query)
+        return self._any(node, node.this, "eq", _inside(node.args["query"]))
 
-    def compared(self, node: exp.Expr, name: str) -> Expression | None:
+    def quantified(
+        self, node: exp.Expr, name: str, query: exp.Query, *, every: bool
+    ) -> Expression:
         """Bind ``x > ANY (SELECT …)`` and ``x > ALL (SELECT …)``."""
-        right = node.expression
-        if not isinstance(right, exp.Any | exp.All):
-            return None
-        query = right.this.unnest() if isinstance(right.this, exp.Expr) else right.this
-        if not isinstance(query, exp.Query):
-            return None
-        if isinstance(right, exp.Any):
-            return self._any(node, node.this, name, query)
-        found = self._any(node, node.this, _OPPOSITE[name], query)
+        if name not in _OPPOSITE:
+            return super().quantified(node, name, query, every=every)
+        if not every:
+            return self._any(node, node.this, name, _inside(query))
+        found = self._any(node, node.this, _OPPOSITE[name], _inside(query))
         return Call("not", (found,), SqlType.BOOLEAN)
 
     def bind_quietly(self, node: exp.Expr) -> Expression | None:
@@ -113,7 +118,7 @@ class BlockBinder(RowBinder):
         found = self._read(node, query)
         column = self._one_column(node, found)
         bound = self.bind(needle)
-        type_ = self.common(node, [bound, column])
+        type_ = self.common(node, [bound, column], compared=True)
         relation = found.relation
         if column.type is not type_:
             name = self.binder.names.unique("compared")
@@ -133,6 +138,12 @@ class BlockBinder(RowBinder):
             msg = f"this subquery has {len(found.columns)} columns where one is read"
             raise self.refusal(node, msg, "DPQ105", "select one column")
         return found.columns[0][1]
+
+
+def _inside(query: exp.Query) -> exp.Query:
+    """Return a query without brackets around it."""
+    inner = query.unnest() if isinstance(query, exp.Subquery) else query
+    return inner if isinstance(inner, exp.Query) else query
 
 
 def _one_row(relation: Relation) -> bool:

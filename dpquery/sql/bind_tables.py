@@ -249,17 +249,14 @@ class TableBinder:
 
 def _elements(node: exp.Expr) -> exp.Expr | None:
     """Return the list that *node* makes rows of, if it does that."""
-    match node:
-        case exp.Unnest(expressions=[elements]):
-            return elements
-        case exp.Lateral(this=exp.Unnest(expressions=[elements])):
-            return elements
-        case exp.Lateral(this=exp.Explode(this=exp.Kwarg(expression=elements))):
-            return elements
-        case exp.Lateral(this=exp.Explode(this=elements)):
-            return elements
-        case _:
-            return None
+    inner = node.this if isinstance(node, exp.Lateral) else node
+    elements: object = None
+    if isinstance(inner, exp.Unnest) and len(inner.expressions) == 1:
+        elements = inner.expressions[0]
+    elif isinstance(inner, exp.Explode) and isinstance(node, exp.Lateral):
+        named = isinstance(inner.this, exp.Kwarg)
+        elements = inner.this.expression if named else inner.this
+    return elements if isinstance(elements, exp.Expr) else None
 
 
 def _share(size: exp.Expr | None) -> Fraction | None:

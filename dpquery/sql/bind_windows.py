@@ -180,8 +180,9 @@ class WindowBinder(BlockBinder):
             at = () if more is None else (self._number(more, node),)
             return _VALUES[kind], (self.bind(node.this), *at)
         if kind in _SUMS and not isinstance(node.this, exp.Distinct):
-            bare = node.this is None or isinstance(node.this, exp.Star)
-            return _SUMS[kind], () if bare else (self.bind(node.this),)
+            if kind is exp.Count and isinstance(node.this, exp.Star | None):
+                return _SUMS[kind], ()
+            return _SUMS[kind], (self.bind(node.this),)
         hint = (
             "ROW_NUMBER, RANK, DENSE_RANK, NTILE, LAG, LEAD, FIRST_VALUE, LAST_VALUE,\n"
             "NTH_VALUE, COUNT, SUM, AVG, MIN and MAX are answered"
@@ -282,7 +283,7 @@ class _Shown(BlockBinder):
         super().__init__(inner.binder, inner.block)
         self._inner = inner
 
-    def bind(self, node: exp.Expr) -> Expression:
+    def bind(self, node: exp.Expr | None) -> Expression:
         """Return *node* over columns of the SELECT list."""
         if isinstance(node, exp.Window | exp.Column | exp.AggFunc):
             bound = self._inner.alias(node)

@@ -65,6 +65,7 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._last: dict[str, int] = {}
 
     @property
     def taken(self) -> frozenset[str]:
@@ -77,11 +78,12 @@ class Names:
 
     def unique(self, base: str) -> str:
         """Return *base*, or *base* with the first number that makes it unique."""
-        name, number = base, 1
+        name, number = base, self._last.get(base, 1)
         while name in self._taken:
             number += 1
             name = f"{base}_{number}"
         self._taken.add(name)
+        self._last[base] = number
         return name
 
 

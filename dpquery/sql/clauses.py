@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from dpquery.policy.catalog import fold
 from dpquery.sql.literals import count_literal
+from dpquery.sql.trees import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,7 +162,7 @@ def output_name(item: exp.Expr, block: Block) -> str:
         return item.alias
     if isinstance(item, exp.Column | exp.Dot):
         return item.name
-    text = item.sql("duckdb", comments=False)
+    text = text_of(item) or ""
     safe = re.sub(r"[^\w .%()*/+,=-]", "_", text)[:64]
     return safe.strip(" =+-@") or "column"
 

@@ -32,7 +32,7 @@ class NamedQuery:
     answer: AnswerQuery | None = None
     """What it was bound to, if that is an answer: released once, read often."""
     private: bool | None = None
-    """Whether it reads private rows, once that is known: asked for each of its uses."""
+    """Whether it reads a private table, once somebody has asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +123,8 @@ def reads_private(node: exp.Expr, environment: Environment, catalog: Catalog) ->
     for table, here in tables_in(node, environment):
         named = here.find(table.name) if not table.db else None
         if named is not None:
-            if named.private is None:
-                inside = reads_private(named.node, named.environment, catalog)
-                named.private = inside
+            if named.private is None:  # asked once: texts can name it 2^n times
+                named.private = reads_private(named.node, named.environment, catalog)
             if named.private:
                 return True
         elif fold(table.name) in private:

@@ -147,7 +147,9 @@ def place(sql: str, start: int, end: int | None = None) -> Place:
     line_start = sql.rfind("\n", 0, start) + 1
     line_end = sql.find("\n", start)
     line = sql[line_start : line_end if line_end >= 0 else len(sql)]
-    shown = "".join(c if c.isprintable() else " " for c in line.expandtabs(1))
+    shown = line.expandtabs(1)
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else " " for c in shown)
     length = 1 if end is None else max(1, min(end - start, len(line)))
     return Place(
         line=sql.count("\n", 0, start) + 1,

@@ -20,13 +20,17 @@ from dpquery.plan.analysis.sensitivity import (
     SUB_STEPS,
     row_reach,
 )
+from dpquery.plan.expressions import Subquery, Window
 from dpquery.plan.program import BoundedMoment, Bounding, BoundingMode
+from dpquery.plan.relations import Filter, Join, Listed, Project, Released, Scan
+from dpquery.plan.walk import children, expressions, subexpressions
 from dpquery.sql.functions import call, cast, number, text
 from dpquery.sql.lower_select import plain
 
 if TYPE_CHECKING:
     from dpquery.plan.aggregates import AdditiveMoment
     from dpquery.plan.program import ReleaseStep
+    from dpquery.plan.relations import Relation
 
 CLIPPING_FUNCTIONS = frozenset(
     {
@@ -98,9 +102,12 @@ def few_rows(step: ReleaseStep) -> int | None:
     The norm of a unit's moments is at most its rows times what one row adds, so that
     all of its factors are 1; where moments are one vector, a row may add to each of
     them, whatever the plan says. ``None`` where that is no help: with unit indicators,
-    whose weight follows the number of groups, and with limits of less than a row.
+    whose weight follows the number of groups, with limits of less than a row, and
+    where it takes long to read the rows twice.
     """
     if not step.moments or any(map(_weighs, step.moments)):
+        return None
+    if not _is_plain(step.source.relation):
         return None
     vectors = [bounded.vector for bounded in step.moments]
     few = [
@@ -113,6 +120,16 @@ def few_rows(step: ReleaseStep) -> int | None:
         for bounded in step.moments
     ]
     return min(few) or None
+
+
+def _is_plain(relation: Relation) -> bool:
+    """Return whether rows are joined, filtered and computed with one by one."""
+    parts = [e for part in expressions(relation) for e in subexpressions(part)]
+    if any(isinstance(part, Subquery | Window) for part in parts):
+        return False
+    kinds = Scan | Listed | Released | Filter | Join | Project
+    plain = isinstance(relation, kinds) and not getattr(relation, "distinct", False)
+    return plain and all(map(_is_plain, children(relation)))
 
 
 def _row_norm(cells: int, bounding: Bounding) -> int:

@@ -21,6 +21,8 @@ from dpquery.sql.lower_relations import source
 from dpquery.sql.lower_select import identifier, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dpquery.plan.expressions import Constant, Expression
     from dpquery.plan.program import ReleaseStep
     from dpquery.policy.catalog import SqlType
@@ -48,7 +50,7 @@ def in_domain(step: ReleaseStep) -> list[exp.Expr]:
     joined = names(step.source.relation)
     conditions = []
     for each in step.domain.sources:
-        columns = [plain(f"k{index}") for index in each.keys]
+        columns = [plain(step.keys[index].name) for index in each.keys]
         if isinstance(each, ListedKeys):
             conditions.append(_listed(columns[0], each, step))
         elif each.optional:
@@ -56,7 +58,8 @@ def in_domain(step: ReleaseStep) -> list[exp.Expr]:
         elif names(each.relation) <= joined:
             conditions += [_known(name) for name in columns]
         else:
-            keys = table_keys(each).subquery(copy=False)
+            called = [step.keys[index].name for index in each.keys]
+            keys = table_keys(each, called).subquery(copy=False)
             conditions.append(exp.In(this=columns[0], query=keys))
     return conditions
 
@@ -77,17 +80,17 @@ def _listed(name: exp.Column, keys: ListedKeys, step: ReleaseStep) -> exp.Expr:
     return exp.Paren(this=exp.or_(*tests, copy=False))
 
 
-def table_keys(keys: PublicKeys) -> exp.Select:
+def table_keys(keys: PublicKeys, called: Sequence[str]) -> exp.Select:
     """
-    Return the distinct keys that public tables have.
+    Return the distinct keys that public tables have, in columns *called* so.
 
     NULL is not among them, unless the query LEFT JOINs the table: then one more row,
     of NULLs, stands for what has no partner.
     """
     found = source(keys.relation)
     items = [
-        exp.Alias(this=lower_key(expression), alias=identifier(f"k{index}"))
-        for index, expression in zip(keys.keys, keys.expressions, strict=True)
+        exp.Alias(this=lower_key(expression), alias=identifier(name))
+        for name, expression in zip(called, keys.expressions, strict=True)
     ]
     if keys.optional:
         both = exp.Values(
@@ -133,9 +136,9 @@ def domain(step: ReleaseStep) -> exp.Select:
 
 
 def _source(keys: KeySource, alias: str, step: ReleaseStep) -> exp.Expr:
-    called = [f"k{index}" for index in keys.keys]
+    called = [step.keys[index].name for index in keys.keys]
     if isinstance(keys, PublicKeys):
-        return _aliased(exp.Subquery(this=table_keys(keys)), alias, called)
+        return _aliased(exp.Subquery(this=table_keys(keys, called)), alias, called)
     types = [step.keys[index].expression.type for index in keys.keys]
     rows = [
         exp.Tuple(expressions=[_cell(v, t) for v, t in zip(row, types, strict=True)])

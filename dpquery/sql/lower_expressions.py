@@ -19,6 +19,7 @@ from dpquery.plan.expressions import (
     Constant,
     Expression,
     InSample,
+    Interval,
     Literal,
     Subquery,
     Window,
@@ -30,6 +31,8 @@ from dpquery.policy.catalog import SqlType
 from dpquery.sql import lower_aggregates, lower_relations
 from dpquery.sql.functions import (
     FUNCTIONS,
+    Function,
+    Parameter,
     binary,
     call,
     cast,
@@ -50,6 +53,14 @@ ENGINE_TYPES: dict[SqlType, str] = {
     SqlType.VARCHAR: "VARCHAR",
     SqlType.DATE: "DATE",
     SqlType.TIMESTAMP: "TIMESTAMP",
+    SqlType.TIME: "TIME",
+    SqlType.INTERVAL: "INTERVAL",
+    SqlType.BOOLEAN_LIST: "BOOLEAN[]",
+    SqlType.INTEGER_LIST: "BIGINT[]",
+    SqlType.DOUBLE_LIST: "DOUBLE[]",
+    SqlType.VARCHAR_LIST: "VARCHAR[]",
+    SqlType.DATE_LIST: "DATE[]",
+    SqlType.TIMESTAMP_LIST: "TIMESTAMP[]",
     SqlType.UNSUPPORTED: "VARCHAR",
 }
 """What a plan type is cast to on the engine."""
@@ -61,6 +72,8 @@ COMPARISONS: dict[str, type[exp.Binary]] = {
     "le": exp.LTE,
     "gt": exp.GT,
     "ge": exp.GTE,
+    "distinct": exp.NullSafeNEQ,
+    "not_distinct": exp.NullSafeEQ,
 }
 
 _OPERATORS: dict[str, frozenset[str]] = {
@@ -68,8 +81,16 @@ _OPERATORS: dict[str, frozenset[str]] = {
     "least": frozenset({"least"}),
     "greatest": frozenset({"greatest"}),
     "nullif": frozenset({"nullif"}),
+    "list_value": frozenset({"list_value"}),
+    "struct_extract": frozenset({"struct_extract"}),
 }
 """Functions with lowering rules of their own, and what they call."""
+
+
+OPERATORS: frozenset[str] = frozenset(
+    {"and", "or", "not", "is_null", "in", *COMPARISONS, *_OPERATORS}
+)
+"""Calls that this file lowers; all others are the table's."""
 
 
 def functions_of(expressions: Iterable[Expression]) -> frozenset[str]:
@@ -124,6 +145,10 @@ def constant(value: Constant, type_: SqlType) -> exp.Expr:
             return cast(text(value.isoformat(sep=" ")), "TIMESTAMP")
         case dt.date():
             return cast(text(value.isoformat()), "DATE")
+        case dt.time():
+            return cast(text(value.isoformat()), "TIME")
+        case Interval():
+            return cast(text(str(value)), "INTERVAL")
         case _:
             assert_never(value)
 
@@ -166,11 +191,26 @@ def key_type(expression: Expression) -> str:
 def lower_key(expression: Expression) -> exp.Expr:
     """Return a group key; dates within the years that every driver can hold."""
     lowered = lower(expression)
+    if expression.type in TEMPORAL and not _tame(expression):
+        return clamped_date(lowered)
+    return lowered
+
+
+def _tame(expression: Expression) -> bool:
+    """Return whether every value is a date of the years 1 to 9999, or NULL."""
     match expression:
-        case Call(function="date_trunc"):  # of a date within them
-            return lowered
+        case Literal():
+            return True
+        case Case(branches=branches, otherwise=otherwise):
+            return all(map(_tame, [*(then for _, then in branches), otherwise]))
+        case Cast(operand=operand):
+            return operand.type in TEMPORAL and _tame(operand)
+        case Call(function="coalesce" | "least" | "greatest", arguments=arguments):
+            return all(map(_tame, arguments))
+        case Call(function=name):
+            return name in FUNCTIONS and FUNCTIONS[name].tame
         case _:
-            return clamped_date(lowered) if expression.type in TEMPORAL else lowered
+            return False
 
 
 _PLAIN = frozenset(
@@ -193,8 +233,10 @@ def _column(reference: ColumnRef) -> exp.Expr:
 
 def column_type(reference: ColumnRef) -> str:
     """Return the engine's type of a column in a plan."""
-    if reference.engine_type in _PLAIN or reference.type is SqlType.DECIMAL:
-        return reference.engine_type
+    engine = reference.engine_type
+    kept = reference.type in {SqlType.DECIMAL, SqlType.STRUCT}
+    if kept or engine in {*_PLAIN, ENGINE_TYPES[reference.type]}:
+        return engine
     return ENGINE_TYPES[reference.type]
 
 
@@ -218,6 +260,13 @@ def _call(expression: Call) -> exp.Expr:
             return exp.Paren(this=exp.In(this=needle, expressions=items))
         case "coalesce" | "least" | "greatest" | "nullif":
             return call(name, *map(lower, arguments))
+        case "list_value":
+            elements = call(name, *map(lower, arguments))
+            return cast(elements, ENGINE_TYPES[expression.type])
+        case "struct_extract":
+            field = call(name, *map(lower, arguments))
+            nested = expression.type is SqlType.STRUCT
+            return field if nested else try_cast(field, ENGINE_TYPES[expression.type])
         case _:
             return _function(expression)
 
@@ -233,15 +282,27 @@ def balanced(kind: type[exp.And | exp.Or], parts: list[exp.Expr]) -> exp.Expr:
 
 def _function(expression: Call) -> exp.Expr:
     function = FUNCTIONS[expression.function]
-    if not function.as_double:
-        return function.lower(*map(lower, expression.arguments))
-    digits = function.name == "round" and len(expression.arguments) > 1
-    lowered = [as_double(each) for each in expression.arguments]
-    if digits:
-        lowered[1] = lower(expression.arguments[1])
+    repeated = len(expression.arguments) - len(function.parameters)
+    parameters = function.parameters + function.parameters[-1:] * max(repeated, 0)
+    lowered = [
+        _argument(function, parameter, argument)
+        for parameter, argument in zip(parameters, expression.arguments, strict=False)
+    ]
     result = function.lower(*lowered)
-    whole = expression.type is SqlType.INTEGER
+    whole = function.as_double and expression.type is SqlType.INTEGER
     return try_cast(result, "BIGINT") if whole else result
+
+
+def _argument(
+    function: Function, parameter: Parameter, argument: Expression
+) -> exp.Expr:
+    """Return one argument as the function's total form wants it."""
+    if parameter.clamped and not _tame(argument):
+        return clamped_date(lower(argument))
+    setting = parameter.constant and parameter.at_most is not None
+    if function.as_double and argument.type in NUMERIC and not setting:
+        return as_double(argument)
+    return lower(argument)
 
 
 def as_double(expression: Expression) -> exp.Expr:

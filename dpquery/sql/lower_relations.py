@@ -286,7 +286,8 @@ def _items(columns: Sequence[Named], *, distinct: bool = False) -> list[exp.Expr
 
 
 def _first(made: exp.Select, top: Top) -> exp.Select:
-    made.set("order", exp.Order(expressions=lower_aggregates.ordered(top.order)))
+    if top.order:
+        made.set("order", exp.Order(expressions=lower_aggregates.ordered(top.order)))
     made.set("limit", exp.Limit(expression=number(top.count)))
     return made
 

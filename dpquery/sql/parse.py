@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot import Dialect, Dialects, exp
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 
-from dpquery.errors import ConfigError, SQLSyntaxError
+from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
 from dpquery.policy.catalog import fold
 from dpquery.sql import dp_syntax, gate
+from dpquery.sql.dialects import UnclearError, normalised, partly_read
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlglot import Token
+
     from dpquery.errors import Place
 
 DEFAULT_DIALECT = "duckdb"
@@ -34,7 +39,8 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
 
     Raises:
         SQLSyntaxError: it is not one query.
-        QueryRefused: its privacy parameters are none that can be had.
+        QueryRefused: its privacy parameters are none that can be had, or something in
+            it is not known to mean what DuckDB means by it.
         ConfigError: the dialect is not known.
     """
     gate.check(sql)
@@ -42,8 +48,11 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
     try:
         tokens = gate.without_comments(reader.tokenize(sql))
         gate.check_nesting(sql, tokens, reader.parser_class.TYPE_TOKENS)
+        _check_intervals(sql, tokens)
         cut = dp_syntax.cut(sql, tokens)
         parsed = reader.parser().parse(cut.tokens, sql)
+        # a comment behind the last semicolon is not a statement
+        statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
     except (ParseError, TokenError) as error:
         raise _syntax_error(sql, error) from None
     except (
@@ -59,13 +68,46 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
         # sqlglot's own slips on mangled text are the text's fault here
         msg = "this is not SQL that can be parsed"
         raise SQLSyntaxError(msg, code="DPQ001") from None
-    statements = [each for each in parsed if each]
     if len(statements) != 1:
         msg = f"one SELECT is expected, {len(statements)} statements were given"
         hint = "send them one at a time; each is priced and answered on its own"
         raise SQLSyntaxError(msg, code="DPQ005", hint=hint)
     dp_syntax.attach(statements[0], cut.parameters)
-    return _query(statements[0], sql)
+    statement = _query(statements[0], sql)
+    _check_whole(statement, sql)
+    try:
+        normalised(statement, fold(dialect))
+    except UnclearError as unclear:
+        where = place_of(unclear.node, sql)
+        raise QueryRefused(
+            unclear.message, code="DPQ106", place=where, hint=unclear.hint
+        ) from None
+    return statement
+
+
+def _check_whole(query: Statement, sql: str) -> None:
+    """
+    Refuse a tree with holes: the parser passes over some words that are missing.
+
+    Everything after this may rely on the parts that a node must have.
+    """
+    for node in query.walk():
+        holes = any(node.args.get(key) in (None, []) for key in node.required_args)
+        gaps = (None in each for each in node.args.values() if isinstance(each, list))
+        sides = (
+            (node.this, node.expression) if isinstance(node, exp.SetOperation) else ()
+        )
+        empty = isinstance(node, exp.Distinct) and isinstance(node.parent, exp.AggFunc)
+        if (
+            holes
+            or any(gaps)
+            or (empty and not node.expressions)
+            or not all(isinstance(side, exp.Query) for side in sides)
+        ):
+            msg = "something is missing here"
+            hint = "check the words at the caret and around it"
+            place = place_of(node, sql)
+            raise SQLSyntaxError(msg, code="DPQ001", place=place, hint=hint)
 
 
 def _query(statement: exp.Expr, sql: str) -> Statement:
@@ -92,6 +134,16 @@ def as_query(statement: Statement) -> exp.Query:
     select = exp.Select(expressions=[exp.Star()])
     select.set("with_", inner.args.pop("with_", None))
     return select.from_(exp.Subquery(this=inner), copy=False)
+
+
+def _check_intervals(sql: str, tokens: Sequence[Token]) -> None:
+    """Refuse a span of time that sqlglot would read in part."""
+    token = partly_read(tokens)
+    if token is not None:
+        hint = "numbers and units only: INTERVAL '1 day 2 hours'"
+        where = gate.place(sql, token.start, token.end + 1)
+        msg = "this span of time cannot be read"
+        raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
 
 
 def _dialect(name: str) -> Dialect:

@@ -8,69 +8,149 @@ from sqlglot import exp
 
 from dpquery.policy.catalog import SqlType
 
-COMPARISONS: dict[type[exp.Expr], str] = {
-    exp.EQ: "eq",
-    exp.NEQ: "ne",
-    exp.LT: "lt",
-    exp.LTE: "le",
-    exp.GT: "gt",
-    exp.GTE: "ge",
-}
+_BOTH = ("this", "expression")
+_ONE = ("this",)
 
 NAMED_NODES: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
-    exp.Add: ("add", ("this", "expression")),
-    exp.Sub: ("subtract", ("this", "expression")),
-    exp.Mul: ("multiply", ("this", "expression")),
-    exp.Div: ("divide", ("this", "expression")),
-    exp.IntDiv: ("int_divide", ("this", "expression")),
-    exp.Mod: ("modulo", ("this", "expression")),
-    exp.Abs: ("abs", ("this",)),
-    exp.Sign: ("sign", ("this",)),
-    exp.Floor: ("floor", ("this",)),
-    exp.Ceil: ("ceil", ("this",)),
-    exp.Trunc: ("trunc", ("this",)),
+    **{
+        node: (name, _ONE)
+        for node, name in (
+            (exp.Abs, "abs"),
+            (exp.Sign, "sign"),
+            (exp.Floor, "floor"),
+            (exp.Ceil, "ceil"),
+            (exp.Sqrt, "sqrt"),
+            (exp.Cbrt, "cbrt"),
+            (exp.Exp, "exp"),
+            (exp.Ln, "ln"),
+            (exp.Sin, "sin"),
+            (exp.Cos, "cos"),
+            (exp.Tan, "tan"),
+            (exp.Cot, "cot"),
+            (exp.Asin, "asin"),
+            (exp.Acos, "acos"),
+            (exp.Atan, "atan"),
+            (exp.Sinh, "sinh"),
+            (exp.Cosh, "cosh"),
+            (exp.Tanh, "tanh"),
+            (exp.Asinh, "asinh"),
+            (exp.Acosh, "acosh"),
+            (exp.Atanh, "atanh"),
+            (exp.Degrees, "degrees"),
+            (exp.Radians, "radians"),
+            (exp.Factorial, "factorial"),
+            (exp.IsNan, "isnan"),
+            (exp.IsInf, "isinf"),
+            (exp.BitwiseNot, "bit_not"),
+            (exp.BitwiseCount, "bit_count"),
+            (exp.Lower, "lower"),
+            (exp.Upper, "upper"),
+            (exp.Reverse, "reverse"),
+            (exp.Length, "length"),
+            (exp.ByteLength, "strlen"),
+            (exp.BitLength, "bit_length"),
+            (exp.Ascii, "ascii"),
+            (exp.Unicode, "unicode"),
+            (exp.Year, "year"),
+            (exp.Quarter, "quarter"),
+            (exp.Month, "month"),
+            (exp.Week, "week"),
+            (exp.WeekOfYear, "week"),
+            (exp.YearOfWeek, "isoyear"),
+            (exp.YearOfWeekIso, "isoyear"),
+            (exp.Day, "day"),
+            (exp.DayOfMonth, "day"),
+            (exp.DayOfWeek, "dayofweek"),
+            (exp.DayOfWeekIso, "isodow"),
+            (exp.DayOfYear, "dayofyear"),
+            (exp.Hour, "hour"),
+            (exp.Minute, "minute"),
+            (exp.Second, "second"),
+            (exp.ArrayMin, "list_min"),
+            (exp.ArrayMax, "list_max"),
+        )
+    },
+    **{
+        node: (name, _BOTH)
+        for node, name in (
+            (exp.SafeDivide, "divide"),
+            (exp.IntDiv, "int_divide"),
+            (exp.Mod, "modulo"),
+            (exp.Pow, "pow"),
+            (exp.Atan2, "atan2"),
+            (exp.BitwiseAnd, "bit_and"),
+            (exp.BitwiseOr, "bit_or"),
+            (exp.BitwiseLeftShift, "shift_left"),
+            (exp.BitwiseRightShift, "shift_right"),
+            (exp.SafeAdd, "add"),
+            (exp.SafeSubtract, "subtract"),
+            (exp.SafeMultiply, "multiply"),
+            (exp.Left, "left"),
+            (exp.Right, "right"),
+            (exp.StartsWith, "starts_with"),
+            (exp.EndsWith, "ends_with"),
+            (exp.Contains, "contains"),
+            (exp.DPipe, "concat"),
+            (exp.Split, "string_split"),
+            (exp.Levenshtein, "levenshtein"),
+            (exp.JarowinklerSimilarity, "jaro_winkler_similarity"),
+            (exp.SimilarTo, "regexp_full_match"),
+            (exp.ArrayContains, "list_contains"),
+            (exp.ArrayPosition, "list_position"),
+            (exp.ArrayOverlaps, "list_has_any"),
+            (exp.ArrayContainsAll, "list_has_all"),
+            (exp.ArrayToString, "array_to_string"),
+        )
+    },
     exp.Round: ("round", ("this", "decimals")),
-    exp.Lower: ("lower", ("this",)),
-    exp.Upper: ("upper", ("this",)),
-    exp.Trim: ("trim", ("this",)),
-    exp.Length: ("length", ("this",)),
-    exp.Left: ("left", ("this", "expression")),
-    exp.Right: ("right", ("this", "expression")),
+    exp.Trunc: ("trunc", ("this", "decimals")),
     exp.Substring: ("substring", ("this", "start", "length")),
-    exp.StartsWith: ("starts_with", ("this", "expression")),
-    exp.EndsWith: ("ends_with", ("this", "expression")),
-    exp.Contains: ("contains", ("this", "expression")),
+    exp.StrPosition: ("strpos", ("this", "substr")),
     exp.Replace: ("replace", ("this", "expression", "replacement")),
-    exp.DPipe: ("concat", ("this", "expression")),
-    exp.Like: ("like", ("this", "expression")),
-    exp.ILike: ("ilike", ("this", "expression")),
-    exp.Year: ("year", ("this",)),
-    exp.Quarter: ("quarter", ("this",)),
-    exp.Month: ("month", ("this",)),
-    exp.Week: ("week", ("this",)),
-    exp.WeekOfYear: ("week", ("this",)),
-    exp.Day: ("day", ("this",)),
-    exp.DayOfMonth: ("day", ("this",)),
-    exp.DayOfWeek: ("dayofweek", ("this",)),
-    exp.DayOfWeekIso: ("isodow", ("this",)),
-    exp.DayOfYear: ("dayofyear", ("this",)),
-    exp.Hour: ("hour", ("this",)),
-    exp.Minute: ("minute", ("this",)),
-    exp.Second: ("second", ("this",)),
-    exp.DateTrunc: ("date_trunc", ("unit", "this")),
-    exp.TimestampTrunc: ("date_trunc", ("unit", "this")),
+    exp.Translate: ("translate", ("this", "from_", "to")),
+    exp.Repeat: ("repeat", ("this", "times")),
+    exp.SplitPart: ("split_part", ("this", "delimiter", "part_index")),
+    exp.WidthBucket: (
+        "width_bucket",
+        ("this", "min_value", "max_value", "num_buckets"),
+    ),
+    exp.RegexpFullMatch: ("regexp_full_match", ("this", "expression", "options")),
 }
 """sqlglot's node, the plan's function, and the node's arguments in our order."""
 
+HARMLESS = frozenset(
+    {
+        *("big_int", "safe", "typed", "clamp_position", "null_if_pos_overflow"),
+        *("casts_non_integer_decimals", "fractions_supported", "check_null"),
+    }
+)
+"""Marks on nodes that change nothing that a constant or a NULL rule does not."""
+
 _T = exp.DType
+_INTEGERS = (
+    *(_T.TINYINT, _T.SMALLINT, _T.INT, _T.BIGINT, _T.INT128, _T.MEDIUMINT),
+    *(_T.UTINYINT, _T.USMALLINT, _T.UINT, _T.UBIGINT, _T.UINT128),
+)
+_STAMPS = (
+    *(_T.TIMESTAMP, _T.DATETIME, _T.TIMESTAMPNTZ, _T.DATETIME2, _T.SMALLDATETIME),
+    *(_T.TIMESTAMPTZ, _T.TIMESTAMPLTZ),  # all clocks are UTC's
+)
 CAST_TYPES: dict[exp.DType, SqlType] = {
-    **dict.fromkeys((_T.TINYINT, _T.SMALLINT, _T.INT, _T.BIGINT), SqlType.INTEGER),
+    **dict.fromkeys(_INTEGERS, SqlType.INTEGER),
     **dict.fromkeys((_T.FLOAT, _T.DOUBLE, _T.DECIMAL), SqlType.DOUBLE),
-    **dict.fromkeys((_T.TEXT, _T.VARCHAR), SqlType.VARCHAR),
+    **dict.fromkeys((_T.TEXT, _T.VARCHAR, _T.NVARCHAR, _T.CHAR), SqlType.VARCHAR),
     _T.BOOLEAN: SqlType.BOOLEAN,
     _T.DATE: SqlType.DATE,
-    **dict.fromkeys((_T.TIMESTAMP, _T.DATETIME, _T.TIMESTAMPNTZ), SqlType.TIMESTAMP),
+    **dict.fromkeys(_STAMPS, SqlType.TIMESTAMP),
+    _T.TIME: SqlType.TIME,
+    _T.INTERVAL: SqlType.INTERVAL,
 }
+
+SPECIAL: tuple[type[exp.Expr], ...] = (
+    *(exp.Window, exp.Filter, exp.AggFunc, exp.Subquery, exp.Query, exp.Exists),
+    *(exp.Any, exp.All, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup),
+)
+"""What a binder of subqueries, aggregates and windows may answer."""
 
 Kinds: TypeAlias = type[exp.Expr] | tuple[type[exp.Expr], ...]
 UNSUPPORTED: tuple[tuple[Kinds, str, str, str], ...] = (
@@ -105,12 +185,6 @@ UNSUPPORTED: tuple[tuple[Kinds, str, str, str], ...] = (
         "name the columns to group by, and COUNT(*) or another aggregate",
     ),
     (
-        (exp.CurrentDate, exp.CurrentTimestamp, exp.CurrentTime),
-        "the clock is not read: the same question has the same answer",
-        "DPQ106",
-        "write the date, e.g. DATE '2026-01-31'",
-    ),
-    (
         (exp.Rollup, exp.Cube, exp.GroupingSets),
         "several levels of GROUP BY are not supported yet",
         "DPQ100",
@@ -121,6 +195,24 @@ UNSUPPORTED: tuple[tuple[Kinds, str, str, str], ...] = (
         "parameters are not supported",
         "DPQ100",
         "write the value into the query",
+    ),
+    (
+        (exp.Rand, exp.Randn, exp.Uuid),
+        "chance has no part in a query: the same question has the same answer",
+        "DPQ106",
+        "noise is added to every answer anyway",
+    ),
+    (
+        exp.Try,
+        "TRY is not needed: what would fail on a row is NULL",
+        "DPQ106",
+        "write the expression without TRY",
+    ),
+    (
+        (exp.Lambda, exp.Transform, exp.ArrayFilter),
+        "functions of elements are not supported",
+        "DPQ106",
+        "list_contains, list_min, list_max and list_sum look at all elements",
     ),
 )
 """Nodes that people write and that are refused, with what to do instead."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from dpquery.sql.lower_select import identifier
 
@@ -58,3 +59,19 @@ def released_column(table: str, name: str) -> exp.Column:
 def derived(tree: exp.Query, alias: str) -> exp.Subquery:
     """Return a query as a table under an alias."""
     return exp.Subquery(this=tree, alias=exp.TableAlias(this=identifier(alias)))
+
+
+def text_of(tree: exp.Expr, *, identify: bool = False) -> str | None:
+    """Return *tree* as DuckDB's SQL; ``None`` where sqlglot cannot write that."""
+    try:
+        return tree.sql("duckdb", identify=identify, comments=False)
+    except (
+        SqlglotError,
+        AssertionError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):
+        return None

@@ -13,17 +13,19 @@ from sqlglot.schema import MappingSchema
 from dpquery.errors import Place, QueryRefused
 from dpquery.plan.program import Computed, PublicTable
 from dpquery.plan.rewrite.decompose_aggregates import released_type
-from dpquery.policy.catalog import SqlType, fold
+from dpquery.policy.catalog import CatalogTable, SqlType, fold
+from dpquery.sql.clock import frozen
 from dpquery.sql.functions import try_cast
 from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
 from dpquery.sql.lower_select import identifier
-from dpquery.sql.trees import PUBLIC, RELEASED, ROW, derived
+from dpquery.sql.trees import PUBLIC, RELEASED, ROW, derived, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.plan.program import AggregateQuery
     from dpquery.policy.catalog import Catalog
+    from dpquery.sql.bind_query import QueryBinder
     from dpquery.sql.bound import AnswerQuery
 
 _T = exp.DType
@@ -40,9 +42,16 @@ _TYPES: dict[exp.DType, SqlType] = {
 }
 
 
-def computed(tree: exp.Query, catalog: Catalog) -> Computed:
-    """Return a query above the boundary as text, with the tables that it reads."""
-    found = list(tree.find_all(exp.Table))
+def computed(tree: exp.Query, binder: QueryBinder) -> Computed:
+    """
+    Return a query above the boundary as text, with the tables that it reads.
+
+    Raises:
+        QueryRefused: DPQ141, it cannot be written in the engine's dialect.
+    """
+    catalog = binder.catalog
+    tree = frozen(tree, binder.now)
+    found = [t for t in tree.find_all(exp.Table) if isinstance(t.this, exp.Identifier)]
     released = dict.fromkeys(t.name for t in found if t.db == RELEASED)
     public = dict.fromkeys(t.name for t in found if t.db == PUBLIC)
     words = {fold(each.name) for each in tree.find_all(exp.Identifier)}
@@ -50,26 +59,27 @@ def computed(tree: exp.Query, catalog: Catalog) -> Computed:
         not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)
     )
     tables = tuple(
-        PublicTable(
-            catalog.tables[name],
-            tuple(
-                column.name
-                for column in catalog.tables[name].columns.values()
-                if column.type is not SqlType.UNSUPPORTED
-                and (every or fold(column.name) in words)
-            ),
-        )
-        for name in public
+        _public(catalog.tables[name], None if every else words) for name in public
     )
-    text = tree.sql("duckdb", identify=True, comments=False)
+    text = text_of(tree, identify=True)
+    if text is None:
+        msg = "above the aggregates, a part of this query has no form in DuckDB's SQL"
+        hint = "write it in DuckDB's dialect"
+        raise QueryRefused(msg, code="DPQ141", hint=hint)
     return Computed(text, tuple(released), tables)
 
 
+def _public(table: CatalogTable, words: set[str] | None) -> PublicTable:
+    """Return a public table with the columns that *words* name; or else with one."""
+    known = [
+        c.name for c in table.columns.values() if c.type is not SqlType.UNSUPPORTED
+    ]
+    named = [name for name in known if words is None or fold(name) in words]
+    return PublicTable(table, tuple(named or known[:1]))
+
+
 def typed_input(
-    answer: AnswerQuery,
-    boundaries: Sequence[AggregateQuery],
-    catalog: Catalog,
-    place: Place | None,
+    answer: AnswerQuery, binder: QueryBinder, place: Place | None
 ) -> tuple[Computed, tuple[tuple[str, SqlType], ...]]:
     """
     Return an answer that private rows are compared with, each column of one type.
@@ -80,7 +90,11 @@ def typed_input(
         QueryRefused: DPQ138, its columns have no names or no types.
     """
     names = answer.names
-    types = None if names is None else _types(answer.tree, boundaries, catalog)
+    types = (
+        None
+        if names is None
+        else _types(answer.tree, binder.boundaries, binder.catalog)
+    )
     if names is None or types is None or len(types) != len(names) or None in types:
         unknown = ""
         if names is not None and types is not None and None in types:
@@ -99,7 +113,7 @@ def typed_input(
     tree = exp.Select(
         expressions=made, from_=exp.From(this=derived(answer.tree.copy(), "answer"))
     )
-    return computed(tree, catalog), columns
+    return computed(tree, binder), columns
 
 
 def _quoted(name: str) -> exp.Column:

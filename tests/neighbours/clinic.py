@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dpquery.policy.build import sql_type
 from dpquery.policy.catalog import Catalog, CatalogColumn, CatalogTable, Hop, Owner
+from dpquery.policy.engine_types import sql_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -3,8 +3,8 @@ The 22 queries of TPC-H, with customers protected and again with suppliers.
 
 ``python -m benchmarks.sql.tpch`` asks each in its own text and prints which are
 answered, and why the others are refused. Every answer is compared with DuckDB's: at
-ε = 1e8, with bounds that bind nobody, the two are equal, but that groups which the policy
-or a public table lists are shown with zeros when no row is in them.
+ε = 1e8, with bounds that bind nobody, the two are equal, but that groups which the
+policy or a public table lists are shown with zeros when no row is in them.
 """
 
 from __future__ import annotations

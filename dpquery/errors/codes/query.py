@@ -35,7 +35,8 @@ TOPICS = (
         "DPQ004",
         "the query is nested too deeply",
         "Brackets go at most 32 levels deep, and at most two directly behind the "
-        "name of a type: parsers need exponential time for such text.",
+        "name of a type: parsers need exponential time for such text. Divisions, "
+        "NULLIF and dates inside each other double with every level, too.",
         "Write the expression flatter, for example as one CASE with several WHEN.",
     ),
     Topic(
@@ -110,16 +111,16 @@ TOPICS = (
         "there is no such function",
         "Functions come from a list of those that depend on nothing but their "
         "arguments and that never fail, whatever is in a row.",
-        "Use another one, such as CASE, LIKE, EXTRACT or date_trunc. Some functions "
-        "can be applied to the answer instead, after it has come.",
+        "docs/functions.md lists them. Some functions can be applied to the answer "
+        "instead, after it has come.",
     ),
     Topic(
         "DPQ107",
         "a constant is expected here",
-        "Patterns, units of time, lengths, digits and the items of IN must be "
-        "written in the query: taken from a row, they could make the query fail on "
-        "that row only, or take long.",
-        "Write the constant. Compare with several columns by OR.",
+        "Patterns, units of time, lengths and digits must be written in the query: "
+        "taken from a row, they could make the query fail on that row only, or take "
+        "long.",
+        "Write the constant.",
     ),
     Topic(
         "DPQ110",

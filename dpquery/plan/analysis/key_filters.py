@@ -20,7 +20,7 @@ from dpquery.plan.expressions import (
     conjunction,
 )
 from dpquery.plan.relations import Filter, Relation
-from dpquery.plan.walk import columns, subqueries, substituted
+from dpquery.plan.walk import columns, is_private, subqueries, substituted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -143,7 +143,8 @@ def about(
     return [
         substituted(condition, moved)
         for condition in conditions
-        if columns(condition) == {column} and not any(subqueries(condition))
+        if columns(condition) == {column}
+        and not any(is_private(each.relation) for each in subqueries(condition))
     ]
 
 

@@ -38,6 +38,10 @@ from dpquery.plan.walk import subexpressions, substituted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LARGEST = 256
+"""Parts of a definition that is written out: each name in it can stand for as many
+again, and a short text can go on like that."""
+
 Leaf = Scan | Listed | Released | SetOperation
 Definitions = dict[tuple[str, str], Expression]
 
@@ -74,7 +78,7 @@ class Sources:
 
 def sources(relation: Relation) -> Sources:
     """Return the tables below *relation*."""
-    found = _Found({}, set(), [], [], {})
+    found = _Found({}, set(), [], [], {}, {})
     found.visit(relation, optional=False)
     plain = Sources({}, frozenset(), (), (), found.definitions)
     return Sources(
@@ -93,6 +97,7 @@ class _Found:
     conditions: list[Expression]
     matches: list[Expression]
     definitions: Definitions
+    sizes: dict[tuple[str, str], int]
 
     def visit(self, relation: Relation, *, optional: bool) -> None:
         match relation:
@@ -130,7 +135,19 @@ class _Found:
         for each in made:
             plain = isinstance(each.expression, ColumnRef)
             if plain or not (optional or _opaque(each.expression)):
-                self.definitions[name, each.name] = each.expression
+                size = self.size(each.expression)
+                if size <= LARGEST:
+                    self.definitions[name, each.name] = each.expression
+                    self.sizes[name, each.name] = size
+
+    def size(self, expression: Expression) -> int:
+        """Return how many parts *expression* has when it is written out."""
+        return sum(
+            self.sizes.get((part.relation, part.name), 1)
+            if isinstance(part, ColumnRef)
+            else 1
+            for part in subexpressions(expression)
+        )
 
 
 def _opaque(expression: Expression) -> bool:

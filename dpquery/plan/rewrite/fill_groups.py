@@ -115,10 +115,17 @@ def _ignores(aggregate: Aggregate, private: frozenset[str]) -> bool:
             assert_never(aggregate)
 
 
-_NOT_STRICT = frozenset(
-    {"coalesce", "is_null", "and", "or", "concat", "least", "greatest"}
+_STRICT = frozenset(
+    {
+        *("eq", "ne", "lt", "le", "gt", "ge", "not", "like", "ilike"),
+        *("add", "subtract", "multiply", "divide", "int_divide", "modulo", "negate"),
+        *("abs", "sign", "round", "floor", "ceil", "trunc", "sqrt", "ln", "exp"),
+        *("lower", "upper", "trim", "length", "left", "right", "substring"),
+        *("year", "quarter", "month", "week", "day", "hour", "dayofweek", "isodow"),
+        *("plus_days", "days_between", "plus_interval", "minus_interval"),
+    }
 )
-"""Functions that can have a value although an argument is NULL."""
+"""Functions that are NULL where an argument is; others might not be."""
 
 
 def _null(expression: Expression, private: frozenset[str]) -> bool:
@@ -139,7 +146,13 @@ def _null(expression: Expression, private: frozenset[str]) -> bool:
             return all(_null(part, private) for part in parts)
         case Call(function="coalesce" | "least" | "greatest", arguments=parts):
             return all(_null(part, private) for part in parts)
-        case Call(function=function, arguments=parts) if function not in _NOT_STRICT:
+        case Call(function="date_trunc" | "date_diff", arguments=(_, *parts)):
+            return any(_null(part, private) for part in parts)
+        case Call(function="nullif", arguments=(first, _)):
+            return _null(first, private)
+        case Call(function="in", arguments=(needle, *_)):
+            return _null(needle, private)
+        case Call(function=function, arguments=parts) if function in _STRICT:
             return any(_null(part, private) for part in parts)
         case _:
             return False

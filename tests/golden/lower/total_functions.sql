@@ -67,7 +67,7 @@ WITH
 "source" AS (
   SELECT "visits"."patient_id" AS "u"
   FROM "main"."visits" AS "visits"
-  WHERE (LEFT(("visits"."ward" || '!'), 256) LIKE 'S%') AND (LEFT(REPLACE("visits"."ward", 'a', 'bb'), 256) <> 'x') AND (NOT (("visits"."patient_id" IS NULL)))),
+  WHERE (LEFT(("visits"."ward" || '!'), 256) LIKE 'S%') AND (LEFT(REPLACE(LEFT("visits"."ward", 1024), 'a', 'bb'), 256) <> 'x') AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),

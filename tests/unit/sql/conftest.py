@@ -9,22 +9,27 @@ import pytest
 from dpquery.errors import QueryRefused
 from dpquery.kernel.explain import readable
 from dpquery.plan.program import Query
-from dpquery.policy.build import sql_type
 from dpquery.policy.catalog import Catalog, CatalogColumn, CatalogTable, Owner
+from dpquery.policy.engine_types import sql_type
 from dpquery.sql.bind import bind
 
-KINDS = (
-    *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "UINTEGER"),
-    *("DECIMAL(38,0)", "DECIMAL(38,38)", "DECIMAL(10,2)", "DOUBLE", "FLOAT", "VARCHAR"),
-    *("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"),
-)
+from .extremes import TABLES
+
 PLAIN = {
     **dict.fromkeys("ij", "BIGINT"),
     **dict.fromkeys("xy", "DOUBLE"),
     "m": "DECIMAL(10,2)",
     "t": "VARCHAR",
     "d": "DATE",
+    "e": "DATE",
     "s": "TIMESTAMP",
+    "b": "BOOLEAN",
+    "o": "TIME",
+    "l": "BIGINT[]",
+    "w": "VARCHAR[]",
+    "f": "DOUBLE[]",
+    "z": 'STRUCT(p BIGINT, "q r" VARCHAR, n STRUCT(k DATE, v DECIMAL(8,2)[]))',
+    "g": "BLOB",
 }
 
 
@@ -39,7 +44,7 @@ def _table(name: str, columns: dict[str, str]) -> CatalogTable:
 
 @pytest.fixture(scope="session")
 def boundary_catalog() -> Catalog:
-    tables = [_table(f"v{index}", {"v": kind}) for index, kind in enumerate(KINDS)]
+    tables = [_table(name, {"v": kind}) for kind, name in TABLES.items()]
     tables.append(_table("plain", PLAIN))
     return Catalog({each.name: each for each in tables}, "person")
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from dpquery.sql.lower_post import lower_post
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlglot import Dialects
@@ -18,7 +19,6 @@ from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.sql.bind import bind
 from dpquery.sql.dp_syntax import written
 from dpquery.sql.lower import lower_release
-from dpquery.sql.lower_post import lower_post
 from dpquery.sql.parse import parse
 
 if TYPE_CHECKING:

@@ -75,12 +75,16 @@ def compiled(sql: str) -> str:
     return lower_release(program.releases[0]).text
 
 
+NESTED = (
+    f"SELECT COUNT(*) FROM orders WHERE {'(' * 20}status = ''"
+    f"{' BETWEEN FALSE AND TRUE)' * 20}"
+)
 OWN = [
     # answers that differ by whether a row raises
     "SELECT COUNT(*) FROM customers WHERE name::INT = 1 AND error('hit') IS NULL",
     "SELECT SUM(TRY(income)) FROM customers",
     "SELECT COUNT(*) FROM customers WHERE name = 1",
-    "SELECT COUNT(*) FROM customers WHERE chr(birth_year) = 'x'",
+    "SELECT COUNT(*) FROM customers WHERE printf(name, birth_year) = 'x'",
     "SELECT COUNT(*) FROM customers WHERE (SELECT income) > 5",
     # rows, or values of rows
     "SELECT name, income FROM customers",
@@ -107,7 +111,13 @@ OWN = [
     # time and memory
     "SELECT SUM(LENGTH(repeat(name, 1000000))) FROM customers",
     "SELECT COUNT(*) FROM customers WHERE list_sum(range(30000000)) > 0",
-    "SELECT COUNT(*) FROM customers WHERE regexp_matches(name, '(a*)*b')",
+    "SELECT COUNT(*) FROM customers WHERE regexp_matches(name, name)",
+    "SELECT COUNT(*) FROM customers WHERE regexp_matches(name, '(?=a)b')",
+    "SELECT COUNT(*) FROM customers WHERE regexp_matches(name, '((a{99}){99}){99}')",
+    "SELECT COUNT(*) FROM customers WHERE length(lpad(name, birth_year, 'x')) > 5",
+    f"SELECT COUNT(*) FROM customers WHERE {'nullif(' * 20}name{', name)' * 20} = ''",
+    f"SELECT SUM({'1 / (' * 20}income{')' * 20}) FROM customers",
+    NESTED,
     "WITH RECURSIVE r AS (SELECT 1 UNION ALL SELECT 1 FROM r) SELECT COUNT(*) FROM r",
     f"SELECT {'str(' * 25}1{')' * 25} FROM customers",
     f"SELECT {'(' * 1500}1{')' * 1500} FROM customers",
@@ -145,6 +155,12 @@ ANSWERED = {
     "E017": TOTAL,
     "E092": TOTAL,
     "E095": TOTAL,
+    "E003": "1 // 0 is NULL, computed before any row is read",
+    "E042": "chr is NULL outside the code points",
+    "E047": "spans of more than 10,000 years are NULL",
+    "E053": "what lies outside the years 1 to 9999 is NULL",
+    "E054": "what lies outside the years 1 to 9999 is NULL",
+    "E087": "chr is NULL outside the code points",
     "E027": "products of integers are computed in DOUBLE, which does not overflow",
     "E037": "DECIMAL is a name for DOUBLE here, which does not overflow",
     "E097": "HAVING is computed from released values, and 1 // 0 is NULL",
