@@ -75,6 +75,7 @@ class Names:
     def forget(self, but: frozenset[str]) -> None:
         """Forget all names except these."""
         self._taken = set(but)
+        self._last.clear()
 
     def unique(self, base: str) -> str:
         """Return *base*, or *base* with the first number that makes it unique."""

@@ -47,7 +47,10 @@ if TYPE_CHECKING:
         ("amount <= 5", "amount >= 5 AND amount > 3", False),
         ("amount < 7 AND amount < 5", "amount >= 5", True),
         ("placed_on < '2024-05-01'", "placed_on >= '2024-05-01'", True),
-        ("year(placed_on) = 2024", "year(placed_on) = 2025", False),  # not of a column
+        ("year(placed_on) = 2024", "year(placed_on) = 2025", True),
+        ("year(placed_on) = 2024", "placed_on < '2024-02-01'", False),
+        ("amount + 1 < 5", "amount - 1 > 4", True),
+        ("amount + 1 < 5", "amount < 4", False),
         ("amount < 5", "order_id > 5", False),
     ],
 )
@@ -71,12 +74,25 @@ CONDITIONS = (
     "status = 'a' AND amount <= 5",
     "status IN ('a', 'b')",
     "status = 'b' OR amount >= 5",
+    "amount + 1 > 6",
+    "2 * amount <= 10",
+    "ROUND(amount) = 5",
+    "ROUND(amount) = 6",
+    "year(placed_on) = 2024",
+    "year(placed_on) = 2025",
+    "month(placed_on) = 1",
+    "placed_on < '2025-01-01'",
+    "placed_on >= '2024-12-31'",
+    "date_trunc('year', placed_on) = '2025-01-01'",
+    "placed_on + INTERVAL 1 DAY < '2025-01-01'",
 )
 TABLE = """
 CREATE TABLE orders AS SELECT * FROM
 (VALUES (3.99), (4), (4.5), (5), (5.5), (6), (NULL)) AS a(amount),
 (VALUES ('a'), ('b'), (NULL)) AS s(status),
-(VALUES (TRUE), (FALSE), (NULL)) AS e(express)
+(VALUES (TRUE), (FALSE), (NULL)) AS e(express),
+(VALUES (DATE '2023-12-31'), ('2024-01-01'), ('2024-12-30'), ('2024-12-31'),
+    ('2025-01-01'), ('2025-12-31'), ('2026-01-01'), (NULL)) AS p(placed_on)
 """
 
 

@@ -314,4 +314,4 @@ def test_a_text_that_means_too_much_is_refused(refused: Refused) -> None:
     queries += [doubled.format(at, at - 1, at - 1) for at in range(1, 31)]
     refusal = refused(f"WITH {', '.join(queries)} SELECT COUNT(*) FROM q30")
     assert refusal.code == "DPQ004"
-    assert "too large" in refusal.message
+    assert "levels deep" in refusal.message
