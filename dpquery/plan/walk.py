@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeVar, assert_never
 
 from dpquery.plan.expressions import (
     Aggregated,
@@ -40,6 +40,9 @@ from dpquery.policy.catalog import SqlType
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from dpquery.plan.expressions import Ordering
+
+_Part = TypeVar("_Part", "Named", "Ordering")
 
 # --- expressions -----------------------------------------------------------------
 
@@ -129,11 +132,7 @@ def substituted(
         case ColumnRef():
             return change(expression)
         case Subquery(relation=relation):
-            inside = with_parts(
-                relation,
-                lambda child: _substituted_in(child, change),
-                lambda part: substituted(part, change),
-            )
+            inside = _substituted_in(relation, change)
             expression = replace(expression, relation=inside)
         case _:
             pass
@@ -186,44 +185,53 @@ def with_parts(
     change: Callable[[Expression], Expression],
 ) -> Relation:
     """Return *relation* with its children and its own expressions changed."""
+    return _with_expressions(_with_children(relation, change_child), change)
 
-    def named(each: Named) -> Named:
-        return replace(each, expression=change(each.expression))
 
+def _with_children(
+    relation: Relation, change: Callable[[Relation], Relation]
+) -> Relation:
     match relation:
         case Scan() | Listed() | Released():
             return relation
-        case Filter(child=child, predicate=predicate):
-            return Filter(change_child(child), change(predicate))
-        case Join(left=left, right=right, condition=condition):
-            return replace(
-                relation,
-                left=change_child(left),
-                right=change_child(right),
-                condition=change(condition),
-            )
-        case Unnest(child=child, elements=elements):
-            return replace(
-                relation, child=change_child(child), elements=change(elements)
-            )
-        case Sample(child=child):
-            return replace(relation, child=change_child(child))
-        case Top(child=child, order=order):
-            ordered = (replace(o, expression=change(o.expression)) for o in order)
-            return replace(relation, child=change_child(child), order=tuple(ordered))
-        case Project(child=child, columns=made):
-            return replace(
-                relation, child=change_child(child), columns=tuple(map(named, made))
-            )
-        case Group(child=child, keys=keys, aggregates=aggregates):
-            return replace(
-                relation,
-                child=change_child(child),
-                keys=tuple(map(named, keys)),
-                aggregates=tuple(map(named, aggregates)),
-            )
+        case Join(left=left, right=right):
+            return replace(relation, left=change(left), right=change(right))
         case SetOperation(left=left, right=right):
-            return with_sides(relation, change_child(left), change_child(right))
+            return with_sides(relation, change(left), change(right))
+        case (
+            Filter(child=child)
+            | Unnest(child=child)
+            | Sample(child=child)
+            | Top(child=child)
+            | Project(child=child)
+            | Group(child=child)
+        ):
+            return replace(relation, child=change(child))
+        case _:
+            assert_never(relation)
+
+
+def _with_expressions(
+    relation: Relation, change: Callable[[Expression], Expression]
+) -> Relation:
+    def changed(parts: tuple[_Part, ...]) -> tuple[_Part, ...]:
+        return tuple(replace(p, expression=change(p.expression)) for p in parts)
+
+    match relation:
+        case Scan() | Listed() | Released() | Sample() | SetOperation():
+            return relation
+        case Filter(predicate=predicate):
+            return replace(relation, predicate=change(predicate))
+        case Join(condition=condition):
+            return replace(relation, condition=change(condition))
+        case Unnest(elements=elements):
+            return replace(relation, elements=change(elements))
+        case Top(order=order):
+            return replace(relation, order=changed(order))
+        case Project(columns=columns):
+            return replace(relation, columns=changed(columns))
+        case Group(keys=keys, aggregates=aggregates):
+            return replace(relation, keys=changed(keys), aggregates=changed(aggregates))
         case _:
             assert_never(relation)
 

@@ -1,4 +1,4 @@
-"""``SELECT COUNT(*) FROM (SELECT DISTINCT x …)``: a count of different values.
+"""Counts of different values: ``SELECT COUNT(*) FROM (SELECT DISTINCT x …)``.
 
 A release of the values themselves would leave out those that few units have; counted,
 they can all have a part (theory.md 2.6).

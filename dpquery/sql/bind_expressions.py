@@ -172,12 +172,12 @@ class RowBinder:
             )
         bound = self._scope.column(node.name, node.table or None, self.place(node))
         if bound.type is SqlType.UNSUPPORTED and isinstance(bound, ColumnRef):
-            raise self.refusal(
-                node,
-                f"{bound.name} has the type {bound.engine_type}, which cannot be used",
-                "DPQ105",
-                "ask the owner for a view with a plain type",
-            )
+            msg = f"{bound.name} has the type {bound.engine_type}, which cannot be used"
+            hint = "ask the owner for a view with a plain type"
+            if not bound.engine_type:  # nothing but NULL was selected
+                msg = f"{bound.name} is NULL without a type"
+                hint = "write it as CAST(NULL AS INTEGER), or another type"
+            raise self.refusal(node, msg, "DPQ105", hint)
         return bound
 
     def unknown(self, node: exp.Expr) -> NoReturn:

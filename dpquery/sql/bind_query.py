@@ -13,22 +13,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot import exp
 
 from dpquery.errors import QueryRefused
-from dpquery.plan.expressions import ColumnRef, Literal
+from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.program import Input
 from dpquery.plan.relations import (
-    Named,
-    Project,
     Released,
-    SetKind,
-    SetOperation,
 )
-from dpquery.plan.walk import made_column
-from dpquery.policy.catalog import SqlType, fold
+from dpquery.policy.catalog import fold
 from dpquery.sql.bind_answers import AnswerBinder
 from dpquery.sql.bind_distinct import counted_values
 from dpquery.sql.bind_from import FromClause
 from dpquery.sql.bind_lookup import looked_up
 from dpquery.sql.bind_select import SelectBinder
+from dpquery.sql.bind_sets import united
 from dpquery.sql.bound import (
     AnswerQuery,
     Block,
@@ -40,7 +36,6 @@ from dpquery.sql.bound import (
     plain_names,
 )
 from dpquery.sql.environment import reads_private
-from dpquery.sql.literals import as_type, common_type
 from dpquery.sql.typed_answers import typed_input
 
 if TYPE_CHECKING:
@@ -49,7 +44,6 @@ if TYPE_CHECKING:
 
     from dpquery.plan.expressions import Expression
     from dpquery.plan.program import AggregateQuery
-    from dpquery.plan.relations import Relation
     from dpquery.policy.catalog import Catalog
     from dpquery.sql.environment import Environment, NamedQuery
 
@@ -209,70 +203,7 @@ class QueryBinder:
         if any(isinstance(side, AnswerQuery) for side in sides):
             return AnswerBinder(self, environment).set_operation(node, sides)
         one, other = (self.as_rows(side, "side", node, outer) for side in sides)
-        return self._united(node, one, other, environment)
-
-    def _united(
-        self,
-        node: exp.SetOperation,
-        one: RowsQuery,
-        other: RowsQuery,
-        environment: Environment,
-    ) -> RowsQuery:
-        """Return a set operation of rows, by position, in common types."""
-        place = environment.place(node)
-        extra = [
-            k for k in ("limit", "offset", "by_name", "match", "on") if node.args.get(k)
-        ]
-        kinds = {exp.Union: SetKind.UNION, exp.Intersect: SetKind.INTERSECT}
-        kind = kinds.get(type(node), SetKind.EXCEPT)
-        if extra or len(one.columns) != len(other.columns):
-            msg = f"the sides of {kind} have equally many columns, and no LIMIT"
-            raise QueryRefused(msg, code="DPQ131", place=place)
-        shown = [_with_constants(query) for query in (one, other)]
-        pairs = list(zip(*shown, strict=True))
-        types = [common_type(list(pair)) for pair in pairs]
-        if None in types:
-            at = types.index(None)
-            here, there = (side.type for side in pairs[at])
-            msg = (
-                f"column {at + 1} is {here} on one side of {kind}, {there} on the other"
-            )
-            hint = "use CAST on one side"
-            raise QueryRefused(msg, code="DPQ105", place=place, hint=hint)
-        name = self.names.unique(kind.lower())
-        called = plain_names([name for name, _ in one.columns])
-        left, right = (
-            self._side(
-                query.relation,
-                called,
-                [t or SqlType.VARCHAR for t in types],
-                made,
-                name,
-            )
-            for query, made in zip((one, other), shown, strict=True)
-        )
-        columns = tuple(
-            _column_of_both(name, a, b)
-            for a, b in zip(left.columns, right.columns, strict=True)
-        )
-        distinct = bool(node.args.get("distinct"))
-        relation = SetOperation(kind, distinct, left, right, name, columns, place)
-        names = (name for name, _ in one.columns)
-        return RowsQuery(relation, tuple(zip(names, columns, strict=True)))
-
-    def _side(
-        self,
-        relation: Relation,
-        called: list[str],
-        types: list[SqlType],
-        shown: list[Expression],
-        name: str,
-    ) -> Project:
-        made = tuple(
-            Named(each, as_type(column, type_))
-            for each, column, type_ in zip(called, shown, types, strict=True)
-        )
-        return Project(relation, self.names.unique(f"{name}:side"), made)
+        return united(node, one, other, environment, self.names)
 
     # --- from one kind to another ------------------------------------------------
 
@@ -305,7 +236,7 @@ class QueryBinder:
                     self.as_rows(PublicQuery(side, environment), "side", node, outer)
                     for side in (node.left, node.right)
                 )
-                found = self._united(node, one, other, environment)
+                found = united(node, one, other, environment, self.names)
             case exp.Subquery(this=exp.Query() as inner) if _bare(node):
                 found = self._public_rows(PublicQuery(inner, environment), outer)
             case _:
@@ -382,28 +313,6 @@ class QueryBinder:
             named.answer = None
         del self.boundaries[boundaries:], self.inputs[inputs:]
         del self._answered[answered:]
-
-
-def _with_constants(query: RowsQuery) -> list[Expression]:
-    """Return the columns of a query; constants as such, to take another's type."""
-    relation = query.relation
-    constants: dict[Expression, Expression] = {}
-    if isinstance(relation, Project):
-        constants = {
-            made_column(relation.name, each): each.expression
-            for each in relation.columns
-            if isinstance(each.expression, Literal)
-        }
-    return [constants.get(column, column) for _, column in query.columns]
-
-
-def _column_of_both(relation: str, left: Named, right: Named) -> ColumnRef:
-    """Return a column of a set operation, with the digits of both sides' columns."""
-    one, other = (made_column(relation, each) for each in (left, right))
-    if one == other:
-        return one
-    digits = max(one.decimals, other.decimals)
-    return ColumnRef(relation, one.name, one.type, decimals=digits)
 
 
 def words_of(environment: Environment) -> set[str]:

@@ -31,6 +31,19 @@ Statement: TypeAlias = exp.Select | exp.SetOperation | exp.Pivot
 """What can be asked: DuckDB's PIVOT is a statement too, and no ``exp.Query``."""
 
 
+_SLIPS = (
+    SqlglotError,
+    RecursionError,
+    AssertionError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    IndexError,
+)
+"""What sqlglot raises on mangled text: its slips are the text's fault here."""
+
+
 def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
     """
     Return the one query that *sql* is, without brackets around it.
@@ -55,17 +68,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
         statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
     except (ParseError, TokenError) as error:
         raise _syntax_error(sql, error) from None
-    except (
-        SqlglotError,
-        RecursionError,
-        AssertionError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        KeyError,
-        IndexError,
-    ):
-        # sqlglot's own slips on mangled text are the text's fault here
+    except _SLIPS:
         msg = "this is not SQL that can be parsed"
         raise SQLSyntaxError(msg, code="DPQ001") from None
     if len(statements) != 1:

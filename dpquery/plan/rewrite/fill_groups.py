@@ -1,4 +1,4 @@
-"""``public LEFT JOIN private … GROUP BY public columns`` into a join and public groups.
+"""Public LEFT JOIN private with groups by public columns: a join and public groups.
 
 Public rows that no private row matches are a statement about everybody, so such a join
 is no unit-local relation. But where groups are made by public columns only, and every
