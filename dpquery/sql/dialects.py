@@ -15,7 +15,7 @@ from sqlglot import Token, TokenType, exp
 from dpquery.policy.catalog import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Rule: TypeAlias = "Callable[[Any, str], exp.Expr | None]"
 """From a node and the dialect to the node to put in its place; ``None``: keep it."""
@@ -41,9 +41,9 @@ class UnclearError(Exception):
         self.hint = hint
 
 
-def partly_read(tokens: Sequence[Token]) -> Token | None:
+def partly_read(tokens: Sequence[Token]) -> Iterator[Token]:
     """
-    Return the text of an interval of which sqlglot would read a part only, if any.
+    Yield the texts of intervals of which sqlglot would read a part only.
 
     To it, ``INTERVAL '3 days ago'`` and ``INTERVAL '3 days 02:00'`` are three days.
     """
@@ -54,14 +54,33 @@ def partly_read(tokens: Sequence[Token]) -> Token | None:
         elif inside and token.token_type is TokenType.STRING:
             parts = _SPAN.findall(token.text)
             if len(parts) == 1 and not _SPAN.fullmatch(token.text):
-                return token
+                yield token
         elif token.token_type not in _WITHIN:
             inside = False
-    return None
 
 
 _SPAN = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*[a-zA-Z]+\s*")
 _WITHIN = frozenset({TokenType.VAR, TokenType.PLUS, TokenType.NUMBER, TokenType.STRING})
+
+
+def incomplete(statement: exp.Expr) -> exp.Expr | None:
+    """Return a node that lacks what it is of; sqlglot's dialects make such nodes."""
+    for node in statement.walk():
+        needed = [name for name, required in node.arg_types.items() if required]
+        if isinstance(node, _OF_SOMETHING):
+            needed.append("this")
+        values = [node.args.get(name) for name in needed]
+        lists = [each for each in node.args.values() if isinstance(each, list)]
+        if None in values or any(None in each for each in lists):
+            return node
+        sides = [node.args.get(name) for name in ("this", "expression")]
+        if any(each is False for each in sides) and not isinstance(node, exp.Boolean):
+            return node
+    return None
+
+
+_OF_SOMETHING = (exp.Date, exp.Timestamp, exp.Datetime, exp.Time)
+"""Functions that sqlglot lets be of nothing."""
 
 
 def normalised(statement: exp.Expr, dialect: str) -> None:

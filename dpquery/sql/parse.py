@@ -12,7 +12,13 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
 from dpquery.policy.catalog import fold
 from dpquery.sql import gate
-from dpquery.sql.dialects import UnclearError, normalised, partly_read
+from dpquery.sql.dialects import (
+    UnclearError,
+    incomplete,
+    normalised,
+    partly_read,
+)
+from dpquery.sql.literals import parse_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +47,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
     try:
         tokens = reader.tokenize(sql)
         gate.check_nesting(sql, tokens, reader.parser_class.TYPE_TOKENS)
-        _check_intervals(sql, tokens)
+        _spell_out_intervals(sql, tokens)
         parsed = reader.parser().parse(tokens, sql)
         # a comment behind the last semicolon is not a statement
         statements = [s for s in parsed if s and not isinstance(s, exp.Semicolon)]
@@ -68,6 +74,12 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
         kind = statement.key.upper()
         msg = f"only SELECT is answered, not {kind}"
         raise SQLSyntaxError(msg, code="DPQ005", place=place_of(statement, sql))
+    lacking = incomplete(statement)
+    if lacking is not None:
+        hint = "check the arguments of the function at the caret"
+        where = place_of(lacking, sql)
+        msg = "something is missing here"
+        raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
     try:
         normalised(statement, fold(dialect))
     except UnclearError as unclear:
@@ -78,14 +90,16 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
     return statement
 
 
-def _check_intervals(sql: str, tokens: Sequence[Token]) -> None:
-    """Refuse a span of time that sqlglot would read in part."""
-    token = partly_read(tokens)
-    if token is not None:
-        hint = "numbers and units only: INTERVAL '1 day 2 hours'"
-        where = gate.place(sql, token.start, token.end + 1)
-        msg = "this span of time cannot be read"
-        raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
+def _spell_out_intervals(sql: str, tokens: Sequence[Token]) -> None:
+    """Write spans of time that sqlglot would read in part in units, or refuse them."""
+    for token in partly_read(tokens):
+        span = parse_interval(token.text)
+        if span is None:
+            hint = "numbers and units only: INTERVAL '1 day 2 hours'"
+            where = gate.place(sql, token.start, token.end + 1)
+            msg = "this span of time cannot be read"
+            raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
+        token.text = str(span)
 
 
 def _dialect(name: str) -> Dialect:
