@@ -12,13 +12,9 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
 from dpquery.policy.catalog import fold
 from dpquery.sql import gate
-from dpquery.sql.dialects import (
-    UnclearError,
-    incomplete,
-    normalised,
-    partly_read,
-)
+from dpquery.sql.dialects import UnclearError, normalised
 from dpquery.sql.literals import parse_interval
+from dpquery.sql.parser_slips import incomplete, partly_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +70,12 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
         kind = statement.key.upper()
         msg = f"only SELECT is answered, not {kind}"
         raise SQLSyntaxError(msg, code="DPQ005", place=place_of(statement, sql))
+    _check_meaning(statement, sql, fold(dialect))
+    return statement
+
+
+def _check_meaning(statement: exp.Select, sql: str, dialect: str) -> None:
+    """Refuse what lacks something, and write what is left as DuckDB means it."""
     lacking = incomplete(statement)
     if lacking is not None:
         hint = "check the arguments of the function at the caret"
@@ -81,13 +83,12 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> exp.Select:
         msg = "something is missing here"
         raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
     try:
-        normalised(statement, fold(dialect))
+        normalised(statement, dialect)
     except UnclearError as unclear:
         where = place_of(unclear.node, sql)
         raise QueryRefused(
             unclear.message, code="DPQ106", place=where, hint=unclear.hint
         ) from None
-    return statement
 
 
 def _spell_out_intervals(sql: str, tokens: Sequence[Token]) -> None:
