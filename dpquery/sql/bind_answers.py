@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
+from dpquery.errors import QueryRefused
 from dpquery.policy.catalog import fold
 from dpquery.sql.bind_from import FromClause
 from dpquery.sql.bind_lookup import Lookup, lookup
@@ -241,6 +242,10 @@ class AnswerBinder:
             return mapped(node, self._part)
         if isinstance(bound, AnswerQuery | PublicQuery | RowsQuery):
             answer = AnswerBinder(self._binder, self._environment).answer(bound, node)
+            if len(item.columns) > len(answer.names or item.columns):
+                msg = f"{alias} has more names than columns"
+                place = self._environment.place(node)
+                raise QueryRefused(msg, code="DPQ102", place=place)
             sources.append((alias, answer))
             made: exp.Expr = exp.Subquery(this=answer.tree)
         else:
