@@ -258,7 +258,8 @@ def _head(
         case Sample(share=share):
             return f"sample of {float(share * 100):g} % of the units"
         case Top(order=order, count=count):
-            return f"first {count} by {_order_text(order)}"
+            by = f" by {_order_text(order)}" if order else ""
+            return f"first {count}{by}"
         case Project(columns=columns, distinct=distinct, name=name):
             return f"{name}: {'distinct' if distinct else 'select'} {_made(columns)}"
         case Group(keys=keys, aggregates=aggregates, name=name):

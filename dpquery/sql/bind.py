@@ -14,6 +14,7 @@ from dpquery.sql.bind_query import QueryBinder
 from dpquery.sql.bound import AnswerQuery, PublicQuery, RowsQuery
 from dpquery.sql.dp_syntax import written
 from dpquery.sql.environment import environment_of
+from dpquery.sql.literals import count_literal
 from dpquery.sql.lower_select import identifier
 from dpquery.sql.parse import DEFAULT_DIALECT, as_query, parse
 from dpquery.sql.traces import traced
@@ -59,14 +60,17 @@ def _bound(node: exp.Query, binder: QueryBinder, environment: Environment) -> Qu
             msg = "these privacy parameters belong to no release"
             hint = "they go with the SELECT whose aggregates mix rows of several units"
             raise QueryRefused(msg, code="DPQ135", place=place, hint=hint)
-    post = _post(bound, binder)
+    post = _post(bound, binder, environment)
     return Query(tuple(binder.boundaries), tuple(binder.inputs), post)
 
 
-def _post(answer: AnswerQuery, binder: QueryBinder) -> PostQuery:
+def _post(
+    answer: AnswerQuery, binder: QueryBinder, environment: Environment
+) -> PostQuery:
     """Return the last SELECT, with the rows that its cells come from."""
     found = traced(answer, binder.alias)
     if found.rows:
+        _check_positions(found.tree, len(found.cells), environment)
         _in_order(found.tree, found.rows, len(found.cells))
     outputs = None
     if answer.names is not None:
@@ -75,6 +79,20 @@ def _post(answer: AnswerQuery, binder: QueryBinder) -> PostQuery:
             for name, cell in zip(answer.names, found.cells, strict=True)
         )
     return PostQuery(computed(found.tree, binder), outputs, len(found.rows))
+
+
+def _check_positions(tree: exp.Query, shown: int, environment: Environment) -> None:
+    """Refuse positions in ORDER BY that only the hidden columns would have."""
+    order = tree.args.get("order")
+    for each in [] if order is None else order.expressions:
+        node = each.this
+        if isinstance(node, exp.Literal) and not node.is_string:
+            position = count_literal(node.name)
+            if position is None or not 1 <= position <= shown:
+                msg = f"ORDER BY {node.name[:20]} names no column of SELECT"
+                place = environment.place(node)
+                hint = f"1 to {shown}"
+                raise QueryRefused(msg, code="DPQ102", place=place, hint=hint)
 
 
 def _in_order(tree: exp.Query, rows: tuple[str, ...], shown: int) -> None:

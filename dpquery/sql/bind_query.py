@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from sqlglot import exp
 
 from dpquery.errors import QueryRefused
-from dpquery.plan.expressions import ColumnRef
+from dpquery.plan.expressions import ColumnRef, Literal
 from dpquery.plan.program import Input
 from dpquery.plan.relations import (
     Named,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from dpquery.plan.expressions import Expression
     from dpquery.plan.program import AggregateQuery
+    from dpquery.plan.relations import Relation
     from dpquery.policy.catalog import Catalog
     from dpquery.sql.environment import Environment, NamedQuery
 
@@ -227,11 +228,12 @@ class QueryBinder:
         if extra or len(one.columns) != len(other.columns):
             msg = f"the sides of {kind} have equally many columns, and no LIMIT"
             raise QueryRefused(msg, code="DPQ131", place=place)
-        pairs = list(zip(one.columns, other.columns, strict=True))
-        types = [common_type([a, b]) for (_, a), (_, b) in pairs]
+        shown = [_with_constants(query) for query in (one, other)]
+        pairs = list(zip(*shown, strict=True))
+        types = [common_type(list(pair)) for pair in pairs]
         if None in types:
             at = types.index(None)
-            here, there = pairs[at][0][1].type, pairs[at][1][1].type
+            here, there = (side.type for side in pairs[at])
             msg = (
                 f"column {at + 1} is {here} on one side of {kind}, {there} on the other"
             )
@@ -240,8 +242,14 @@ class QueryBinder:
         name = self.names.unique(kind.lower())
         called = plain_names([name for name, _ in one.columns])
         left, right = (
-            self._side(query, called, [t or SqlType.VARCHAR for t in types], name)
-            for query in (one, other)
+            self._side(
+                query.relation,
+                called,
+                [t or SqlType.VARCHAR for t in types],
+                made,
+                name,
+            )
+            for query, made in zip((one, other), shown, strict=True)
         )
         columns = tuple(
             _column_of_both(name, a, b)
@@ -249,19 +257,22 @@ class QueryBinder:
         )
         distinct = bool(node.args.get("distinct"))
         relation = SetOperation(kind, distinct, left, right, name, columns, place)
-        shown = (name for name, _ in one.columns)
-        return RowsQuery(relation, tuple(zip(shown, columns, strict=True)))
+        names = (name for name, _ in one.columns)
+        return RowsQuery(relation, tuple(zip(names, columns, strict=True)))
 
     def _side(
-        self, query: RowsQuery, called: list[str], types: list[SqlType], name: str
+        self,
+        relation: Relation,
+        called: list[str],
+        types: list[SqlType],
+        shown: list[Expression],
+        name: str,
     ) -> Project:
         made = tuple(
             Named(each, as_type(column, type_))
-            for each, (_, column), type_ in zip(
-                called, query.columns, types, strict=True
-            )
+            for each, column, type_ in zip(called, shown, types, strict=True)
         )
-        return Project(query.relation, self.names.unique(f"{name}:side"), made)
+        return Project(relation, self.names.unique(f"{name}:side"), made)
 
     # --- from one kind to another ------------------------------------------------
 
@@ -371,6 +382,19 @@ class QueryBinder:
             named.answer = None
         del self.boundaries[boundaries:], self.inputs[inputs:]
         del self._answered[answered:]
+
+
+def _with_constants(query: RowsQuery) -> list[Expression]:
+    """Return the columns of a query; constants as such, to take another's type."""
+    relation = query.relation
+    constants: dict[Expression, Expression] = {}
+    if isinstance(relation, Project):
+        constants = {
+            made_column(relation.name, each): each.expression
+            for each in relation.columns
+            if isinstance(each.expression, Literal)
+        }
+    return [constants.get(column, column) for _, column in query.columns]
 
 
 def _column_of_both(relation: str, left: Named, right: Named) -> ColumnRef:

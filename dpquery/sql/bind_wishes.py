@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from dpquery.errors import QueryRefused
 from dpquery.plan.aggregates import Clamp
 from dpquery.plan.program import Wishes
 from dpquery.plan.relations import Owned
@@ -52,13 +53,15 @@ def _check_unit(options: DPOptions, binder: QueryBinder, block: Block) -> None:
     if named is None or not isinstance(rows, Owned):
         return
     node = exp.column(named.name, table=named.table)
-    bound = BlockBinder(binder, block).column(node)
-    if bound not in (rows.unit, *rows.units):
-        msg = f"{named.name} does not say which {rows.kind} a row is of"
-        hint = "leave privacy_unit_column out: whom the policy protects is fixed"
-        error = block.refusal(node, msg, "DPQ139", hint)
+    try:
+        bound = BlockBinder(binder, block).column(node)
+        if bound not in (rows.unit, *rows.units):
+            msg = f"{named.name} does not say which {rows.kind} a row is of"
+            hint = "leave privacy_unit_column out: whom the policy protects is fixed"
+            raise block.refusal(node, msg, "DPQ139", hint)
+    except QueryRefused as error:
         error.place = options.place_of("privacy_unit_column")
-        raise error
+        raise
 
 
 def clamp_of(binder: QueryBinder, call: exp.Expr) -> Clamp | None:
