@@ -157,7 +157,7 @@ class AggregateBinder:
                 return self._rows_counted(node, where)
             case exp.Sum() | exp.Avg():
                 return self._total(node, where)
-            case exp.Min() | exp.Max():
+            case exp.Min() | exp.Max() if not node.expressions:
                 value = self._ranked(node, self._rows.bind(node.this), where)
                 return Extreme(value, isinstance(node, exp.Max), place)
             case exp.LogicalOr() | exp.LogicalAnd():

@@ -169,7 +169,7 @@ class InnerGroupBinder(WindowBinder):
             return Aggregated(
                 name, (where_true(where, value),), distinct, type_, digits
             )
-        if kind in _ENDS:
+        if kind in _ENDS and not node.expressions:
             value = self._rows.bind(inner)
             return Aggregated(
                 _ENDS[kind], (where_true(where, value),), False, value.type

@@ -3,7 +3,8 @@
 The order is part of the privacy argument:
 
 1. ``own``: every row gets its unit, or the query is refused. First, because a limit
-   per unit means nothing for a row without one.
+   per unit means nothing for a row without one. ``own_values`` does the same for what
+   is computed of each row: subqueries in keys and aggregates.
 2. ``decompose_aggregates``: aggregates become integer moments on clamped values. It
    reads bounds from the filters of the owned relation.
 3. ``key_domain``: public keys, or none. Before bounding, because rows outside the
@@ -33,6 +34,7 @@ from dpquery.plan.rewrite.bound_contributions import (
 from dpquery.plan.rewrite.clamp_inputs import inputs_of
 from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
 from dpquery.plan.rewrite.fill_groups import fill_groups
+from dpquery.plan.rewrite.own_values import own_values
 from dpquery.plan.walk import columns
 from dpquery.policy.catalog import SqlType
 
@@ -59,6 +61,7 @@ def compile_release(
     """Return one DP boundary as a bounded integer aggregate."""
     query = fill_groups(query)
     source = own(query.source, catalog)
+    query = own_values(query, source, catalog)
     for key in query.keys:
         _check_key(key, source)
     if query.wishes.groups is not None:
