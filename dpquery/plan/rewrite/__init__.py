@@ -35,7 +35,7 @@ from dpquery.plan.rewrite.clamp_inputs import inputs_of
 from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
 from dpquery.plan.rewrite.fill_groups import fill_groups
 from dpquery.plan.rewrite.own_values import own_values
-from dpquery.plan.walk import columns
+from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -101,9 +101,17 @@ _KEY_TYPES = frozenset(
 
 
 def _check_key(key: GroupKey, source: Owned) -> None:
-    """Refuse keys that would show units, or that print differently when equal."""
+    """
+    Refuse keys that would show units, or that print differently when equal.
+
+    A function of the unit alone has a group for each, or might as well be asked of each
+    by itself; nothing of it would be shown. What is looked up for a unit is no such
+    function, and neither is protected by this: groups of few units are withheld.
+    """
     read = columns(key.expression)
-    if key.expression == source.unit or (read and read <= set(source.units)):
+    alone = bool(read) and read <= set(source.units)
+    looked_up = next(subqueries(key.expression), None) is not None
+    if key.expression == source.unit or (alone and not looked_up):
         msg = f"a group per {source.kind} would show individuals"
         hint = f"group by what a {source.kind} has in common with others"
         raise QueryRefused(msg, code="DPQ123", place=key.place, hint=hint)
