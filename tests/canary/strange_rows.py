@@ -6,7 +6,7 @@ from itertools import count
 from math import gcd
 from typing import TYPE_CHECKING
 
-from ..unit.sql.extremes import BOUNDARIES
+from ..unit.sql.extremes import BOUNDARIES  # noqa: TID252 -- tests are no package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

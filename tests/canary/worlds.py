@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ..unit.conftest import COLUMNS, SHOP
+from ..unit.conftest import COLUMNS, SHOP  # noqa: TID252 -- tests are no package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
