@@ -173,7 +173,8 @@ def _call_text(function: str, arguments: tuple[Expression, ...]) -> str:
         case "negate":
             return f"-({parts[0]})"
         case "is_null":
-            return f"{parts[0]} IS NULL"
+            of = f"({parts[0]})" if _compound(arguments[0]) else parts[0]
+            return f"{of} IS NULL"
         case "in":
             return f"{parts[0]} IN ({', '.join(parts[1:])})"
         case "list_value":

@@ -132,7 +132,7 @@ def _check_constant(name: str, parameter: Parameter, argument: Expression) -> No
         raise MisfitError(msg, "DPQ107", _example(parameter))
     value = argument.value
     if parameter.one_of is not None and value not in parameter.one_of:
-        allowed = ", ".join(sorted(parameter.one_of))
+        allowed = ", ".join(sorted(filter(None, parameter.one_of)))
         raise MisfitError(f"{value!r} is not one of {allowed}", "DPQ107")
     most = parameter.at_most
     least = parameter.at_least
@@ -152,7 +152,16 @@ def _check_text(name: str, parameter: Parameter, value: str) -> None:
         complaint = parameter.complaint(value)
         if complaint is not None:
             msg = f"this argument of {name} is not taken: {complaint}"
-            raise MisfitError(msg, "DPQ107")
+            raise MisfitError(msg, "DPQ107", _TAKEN.get(parameter.name))
+
+
+_TAKEN = {
+    "pattern": "characters, [classes], (groups), repetitions; see docs/functions.md",
+    "format": "for example '%Y-%m-%d %H:%M:%S'",
+    "escape": "for example ESCAPE '!'",
+    "fill": "for example '*'",
+}
+"""What constants of these parameters may be."""
 
 
 def _example(parameter: Parameter) -> str:

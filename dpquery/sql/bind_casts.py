@@ -88,7 +88,8 @@ def _target(binder: RowBinder, node: exp.Expr, to: exp.DataType) -> SqlType:
             CAST_TYPES.get(element.this) if isinstance(element, exp.DataType) else None
         )
         target = None if inner is None else inner.list_of
-    if target is None:
+    sizes = [each.this for each in to.expressions if _is_size(each)]
+    if target is None or not all(each.is_int for each in sizes):
         shown = ", ".join(dict.fromkeys(sorted(CAST_TYPES.values())))
         raise binder.refusal(
             node,

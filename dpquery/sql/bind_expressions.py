@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 _LISTED = "docs/functions.md lists what there is"
 MAX_DEPTH = 40
 """Operations inside each other. The engine's parser stops at 250 levels, and one
-operation becomes at most five: a query must not fail after it was charged."""
+operation becomes about five; what exactly it becomes is counted afterwards
+(``cost``), for a query must not fail after it was charged."""
 
 _HANDLERS: dict[type[exp.Expr], Handler] = {
     **CONDITIONS,

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlglot import Token, TokenType, exp
+from sqlglot import exp
 
 from dpquery.policy.catalog import fold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 Rule: TypeAlias = "Callable[[Any, str], exp.Expr | None]"
 """From a node and the dialect to the node to put in its place; ``None``: keep it."""
@@ -39,29 +39,6 @@ class UnclearError(Exception):
         self.node = node
         self.message = message
         self.hint = hint
-
-
-def partly_read(tokens: Sequence[Token]) -> Token | None:
-    """
-    Return the text of an interval of which sqlglot would read a part only, if any.
-
-    To it, ``INTERVAL '3 days ago'`` and ``INTERVAL '3 days 02:00'`` are three days.
-    """
-    inside = False
-    for token in tokens:
-        if token.token_type is TokenType.INTERVAL:
-            inside = True
-        elif inside and token.token_type is TokenType.STRING:
-            parts = _SPAN.findall(token.text)
-            if len(parts) == 1 and not _SPAN.fullmatch(token.text):
-                return token
-        elif token.token_type not in _WITHIN:
-            inside = False
-    return None
-
-
-_SPAN = re.compile(r"\s*-?[0-9]+(?:\.[0-9]+)?\s*[a-zA-Z]+\s*")
-_WITHIN = frozenset({TokenType.VAR, TokenType.PLUS, TokenType.NUMBER, TokenType.STRING})
 
 
 def normalised(statement: exp.Expr, dialect: str) -> None:

@@ -12,7 +12,9 @@ from sqlglot.errors import ParseError, SqlglotError, TokenError
 from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
 from dpquery.policy.catalog import fold
 from dpquery.sql import dp_syntax, gate
-from dpquery.sql.dialects import UnclearError, normalised, partly_read
+from dpquery.sql.dialects import UnclearError, normalised
+from dpquery.sql.literals import parse_interval
+from dpquery.sql.parser_slips import incomplete, partly_read
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +50,7 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
     try:
         tokens = gate.without_comments(reader.tokenize(sql))
         gate.check_nesting(sql, tokens, reader.parser_class.TYPE_TOKENS)
-        _check_intervals(sql, tokens)
+        _spell_out_intervals(sql, tokens)
         cut = dp_syntax.cut(sql, tokens)
         parsed = reader.parser().parse(cut.tokens, sql)
         # a comment behind the last semicolon is not a statement
@@ -74,40 +76,25 @@ def parse(sql: str, dialect: str = DEFAULT_DIALECT) -> Statement:
         raise SQLSyntaxError(msg, code="DPQ005", hint=hint)
     dp_syntax.attach(statements[0], cut.parameters)
     statement = _query(statements[0], sql)
-    _check_whole(statement, sql)
+    _check_meaning(statement, sql, fold(dialect))
+    return statement
+
+
+def _check_meaning(statement: Statement, sql: str, dialect: str) -> None:
+    """Refuse what lacks something, and write what is left as DuckDB means it."""
+    lacking = incomplete(statement)
+    if lacking is not None:
+        hint = "check the words at the caret and around it"
+        where = place_of(lacking, sql)
+        msg = "something is missing here"
+        raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
     try:
-        normalised(statement, fold(dialect))
+        normalised(statement, dialect)
     except UnclearError as unclear:
         where = place_of(unclear.node, sql)
         raise QueryRefused(
             unclear.message, code="DPQ106", place=where, hint=unclear.hint
         ) from None
-    return statement
-
-
-def _check_whole(query: Statement, sql: str) -> None:
-    """
-    Refuse a tree with holes: the parser passes over some words that are missing.
-
-    Everything after this may rely on the parts that a node must have.
-    """
-    for node in query.walk():
-        holes = any(node.args.get(key) in (None, []) for key in node.required_args)
-        gaps = (None in each for each in node.args.values() if isinstance(each, list))
-        sides = (
-            (node.this, node.expression) if isinstance(node, exp.SetOperation) else ()
-        )
-        empty = isinstance(node, exp.Distinct) and isinstance(node.parent, exp.AggFunc)
-        if (
-            holes
-            or any(gaps)
-            or (empty and not node.expressions)
-            or not all(isinstance(side, exp.Query) for side in sides)
-        ):
-            msg = "something is missing here"
-            hint = "check the words at the caret and around it"
-            place = place_of(node, sql)
-            raise SQLSyntaxError(msg, code="DPQ001", place=place, hint=hint)
 
 
 def _query(statement: exp.Expr, sql: str) -> Statement:
@@ -136,14 +123,16 @@ def as_query(statement: Statement) -> exp.Query:
     return select.from_(exp.Subquery(this=inner), copy=False)
 
 
-def _check_intervals(sql: str, tokens: Sequence[Token]) -> None:
-    """Refuse a span of time that sqlglot would read in part."""
-    token = partly_read(tokens)
-    if token is not None:
-        hint = "numbers and units only: INTERVAL '1 day 2 hours'"
-        where = gate.place(sql, token.start, token.end + 1)
-        msg = "this span of time cannot be read"
-        raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
+def _spell_out_intervals(sql: str, tokens: Sequence[Token]) -> None:
+    """Write spans of time that sqlglot would read in part in units, or refuse them."""
+    for token in partly_read(tokens):
+        span = parse_interval(token.text)
+        if span is None:
+            hint = "numbers and units only: INTERVAL '1 day 2 hours'"
+            where = gate.place(sql, token.start, token.end + 1)
+            msg = "this span of time cannot be read"
+            raise SQLSyntaxError(msg, code="DPQ001", place=where, hint=hint)
+        token.text = str(span)
 
 
 def _dialect(name: str) -> Dialect:

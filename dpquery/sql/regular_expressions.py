@@ -91,7 +91,7 @@ class _Reader:
     def fail(self, why: str) -> NoReturn:
         """Refuse the pattern."""
         shown = self.rest[:10]
-        msg = f"{why} at {shown!r}" if shown else why
+        msg = f"{why} at '{shown}'" if shown else why
         raise PatternError(msg)
 
     def _take(self, what: re.Pattern[str]) -> re.Match[str] | None:

@@ -87,6 +87,49 @@ _UNITS = {"people": "id", "visits": "person", "bills": "person"}
 _UNIT_NAMES = ("second", "hour", "day", "week", "month", "quarter", "year")
 _ROUNDING = ("ABS", "FLOOR", "CEIL", "ROUND", "SIGN", "-", "TRUNC")
 _PARTS = ("month", "dayofweek", "day", "quarter", "week", "isodow", "dayofyear")
+_SHAPES = (
+    *("{}", "LOWER({})", "LEFT({}, 2)", "COALESCE({}, 'none')", "{} || 'ß'"),
+    *("REVERSE({})", "REGEXP_REPLACE({}, '[ab]', 'x')", "LPAD({}, 3, '*')"),
+    *("SPLIT_PART({}, 'a', 1)", "REPEAT({}, 2)", "CONCAT_WS('-', {}, 'x')"),
+)
+_OF_A_NUMBER = (
+    *("SQRT(ABS({}))", "ROUND({}, -1)", "WIDTH_BUCKET({}, -2, 4, 3)", "EVEN({})"),
+    *("EXP(LEAST({}, 3))", "ATAN({})", "({} ^ 2)", "CAST({} AS DECIMAL(10, 1))"),
+    *("(CAST({} AS INTEGER) & 6)", "(CAST({} AS INTEGER) << 1)"),
+)
+_OF_A_TIME = (
+    *(
+        "DATE_DIFF('day', DATE '2020-02-25', {})",
+        "DATE_SUB('week', {}, DATE '2020-03-01')",
+    ),
+    *("DATE_DIFF('hour', {}, DATE '2020-03-01')", "ISOYEAR({})", "DAYS_IN_MONTH({})"),
+    *("EXTRACT(day FROM {} + INTERVAL 20 DAY)", "YEAR({} - INTERVAL 1 MONTH)"),
+)
+_OF_A_TEXT = (
+    *("LEVENSHTEIN({}, 'abc')", "LENGTH(LEFT({}, 3))", "ASCII({})"),
+    *("JARO_SIMILARITY({}, 'abc')", "LEAST(STRPOS({}, 'a'), 3)"),
+)
+_OF_TEXTS = (
+    *("REGEXP_MATCHES({}, '^[a-c]+$')", "{} SIMILAR TO '.*a'", "{} GLOB '*a'"),
+    *("LIST_CONTAINS(STRING_SPLIT({}, 'a'), '')", "{} LIKE ANY ('a%', '%b')"),
+    *("TRY_CAST({} AS TIME) > TIME '12:00:00'", "{} IS DISTINCT FROM 'a'"),
+)
+_OF_TIMES = (
+    *("{} + INTERVAL 1 MONTH > DATE '2020-03-28'", "YEAR({}) = 2020"),
+    *(
+        "DATE_TRUNC('week', {}) = DATE '2020-02-24'",
+        "CAST({} AS TIMESTAMP) - DATE '2020-02-29' < INTERVAL 1 DAY",
+    ),
+    *("STRFTIME({}, '%d') > '15'", "LAST_DAY({}) = DATE '2020-02-29'"),
+)
+_OF_NUMBERS = (
+    *("{} BETWEEN SYMMETRIC 4 AND {}", "{} IN (1, 2, {})", "{} IS DISTINCT FROM {}"),
+    *("ABS({}) + 1 < {}", "({}, 1) = ({}, 1)", "LIST_MAX([{}, {}]) > 1"),
+)
+_KEYS_OF_TIMES = (
+    *("YEAR({})", "LAST_DAY({})", "STRFTIME({}, '%m')", "CAST({} AS DATE) + 3"),
+    "CAST({} - INTERVAL 1 WEEK AS DATE)",
+)
 
 
 class Writer:
@@ -168,7 +211,7 @@ class Writer:
         column = self._column(_BOUNDED)
         if depth == 0 or self.one_of([False, False, True]):
             return column or self.one_of(["1", "2.5"])
-        match self.one_of(range(13)):
+        match self.one_of(range(17)):
             case 0:
                 loose = self._column(_UNBOUNDED) or "7"
                 return f"LEAST(GREATEST({loose}, -4), 6)"
@@ -201,13 +244,28 @@ class Writer:
                 return f"EXTRACT(year FROM {time})"
             case 11:
                 return f"CAST({self.condition(depth - 1)} AS INTEGER)"
+            case 12:
+                return self.one_of(_OF_A_NUMBER).format(self.number(depth - 1))
+            case 13:
+                time = self._column(_BOUNDED_TIMES) or "DATE '2020-02-29'"
+                return self.one_of(_OF_A_TIME).format(time)
+            case 14:
+                return self.one_of(_OF_A_TEXT).format(self.text())
+            case 15:
+                inner = [self.number(depth - 1), self.number(depth - 1)]
+                return (
+                    f"([{inner[0]}, {inner[1]}])[2]"
+                    if self.one_of([0, 1])
+                    else (
+                        f"GCD(CAST({inner[0]} AS INTEGER), CAST({inner[1]} AS INTEGER))"
+                    )
+                )
             case _:
                 return f"NULLIF({self.number(depth - 1)}, 0)"
 
     def text(self) -> str:
         column = self._column(_TEXTS) or "'a'"
-        shapes = ["{}", "LOWER({})", "LEFT({}, 2)", "COALESCE({}, 'none')", "{} || 'ß'"]
-        return self.one_of(shapes).format(column)
+        return self.one_of(_SHAPES).format(column)
 
     def condition(self, depth: int) -> str:
         """Write a condition."""
@@ -215,7 +273,7 @@ class Writer:
             one, other = self.condition(depth - 1), self.condition(depth - 1)
             shape = self.one_of(["NOT ({0})", "({0} OR {1})", "({0} AND {1})"])
             return shape.format(one, other)
-        match self.one_of(range(9)):
+        match self.one_of(range(12)):
             case 0 | 1:
                 sign = self.one_of(["=", "<>", "<", "<=", ">", ">="])
                 return f"{self.number(1)} {sign} {self.number(1)}"
@@ -238,6 +296,14 @@ class Writer:
             case 7:
                 time = self._column(_TIMES) or "DATE '2020-02-29'"
                 return f"{time} {self.one_of(['<', '>='])} DATE '2020-03-01'"
+            case 8:
+                return self.one_of(_OF_TEXTS).format(self.text())
+            case 9:
+                time = self._column(_TIMES) or "DATE '2020-02-29'"
+                return self.one_of(_OF_TIMES).format(time)
+            case 10:
+                shape = self.one_of(_OF_NUMBERS)
+                return shape.format(self.number(1), self.number(1))
             case _:
                 flags = self._column({"visits": ["urgent"]})
                 return flags or f"{self._column(_BOUNDED) or '1'} > 1"
@@ -245,7 +311,7 @@ class Writer:
     # --- the boundary ------------------------------------------------------------
 
     def key(self) -> str:
-        match self.one_of(range(9)):
+        match self.one_of(range(10)):
             case 0:
                 time = self._column(_TIMES)
                 if time:
@@ -263,6 +329,10 @@ class Writer:
                 return self.text()
             case 5:
                 return f"CAST(FLOOR({self.number(1)}) AS INTEGER)"
+            case 6:
+                time = self._column(_TIMES)
+                if time:
+                    return self.one_of(_KEYS_OF_TIMES).format(time)
         return self._column(_KEYS) or "1 = 1"
 
     def aggregate(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
+from calendar import monthrange
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
@@ -175,6 +176,9 @@ def possible_values(
             function="date_trunc", arguments=(Literal(value=str() as unit), inner)
         ):
             return _dates(unit, bounds(inner, env), expression.type)
+        case Call(function="last_day", arguments=(inner,)):
+            months = _dates("month", bounds(inner, env), SqlType.DATE)
+            return None if months is None else [_last_day(each) for each in months]
         case _ if expression.type is SqlType.DATE:
             return _dates("day", bounds(expression, env), expression.type)
         case Call(function=function, arguments=arguments) if (
@@ -271,6 +275,13 @@ def _dates(unit: str, of: Bounds, type_: SqlType) -> list[Constant] | None:
             break
         each = truncated(unit, each + stride)
     return found if 0 < len(found) <= RANGE_LIMIT else None
+
+
+def _last_day(month: Constant) -> Constant:
+    """Return the last day of the month that starts then."""
+    if not isinstance(month, dt.date):
+        return month
+    return month.replace(day=monthrange(month.year, month.month)[1])
 
 
 def truncated(unit: str, day: dt.date) -> dt.date:

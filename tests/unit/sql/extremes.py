@@ -96,6 +96,8 @@ BOUNDARIES: dict[str, list[str]] = {
 TABLES = {kind: f"v{index}" for index, kind in enumerate(BOUNDARIES)}
 MOST_CALLS = 400
 """Combinations of arguments that one function is called with."""
+FEW_CALLS = 60
+"""The same for functions of many arguments: each reads all combinations of rows."""
 
 
 def connect(threads: int) -> duckdb.DuckDBPyConnection:
@@ -225,12 +227,12 @@ def candidates(
 def calls(function: Function) -> Iterator[Call]:
     """Yield calls with many kinds of arguments: all, or a regular sample of them."""
     shortest = len(function.parameters) - function.optional
-    longest = len(function.parameters) + (2 if function.variadic else 0)
+    longest = len(function.parameters) + (1 if function.variadic else 0)
     for length in range(shortest, longest + 1):
         repeated = function.parameters[-1:] * max(0, length - len(function.parameters))
         parameters = (*function.parameters[:length], *repeated)
         found = list(_arguments(parameters))
-        step = max(1, len(found) // MOST_CALLS)
+        step = max(1, len(found) // (MOST_CALLS if length <= 3 else FEW_CALLS))
         if step > 1 and step % 2 == 0:
             step += 1  # an even step would skip every other choice of one argument
         for arguments in found[::step]:

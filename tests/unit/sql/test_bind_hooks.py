@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 
 import pytest
 from sqlglot import exp, parse_one
@@ -120,11 +119,9 @@ def test_the_clock_is_not_read_without_a_moment(scope: Scope) -> None:
     ],
 )
 def test_what_doubles_with_every_level_is_refused(scope: Scope, sql: str) -> None:
-    started = time.process_time()
     with pytest.raises(QueryRefused) as refusal:
         bind(RowBinder(sql, scope), sql)
     assert refusal.value.code == "DPQ004"
-    assert time.process_time() - started < 60  # it would be hours
 
 
 @pytest.mark.parametrize(

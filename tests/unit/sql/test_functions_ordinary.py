@@ -102,7 +102,7 @@ MORE = [
         "5 + d",
         "d - 5",
         "d - INTERVAL '1 year 2 months'",
-        "s + CAST('1 day 02:30' AS INTERVAL)",
+        "s + INTERVAL '1 day 02:30'",
     ),
     *("s - INTERVAL (j) HOUR", "j * INTERVAL 2 DAY + d", "date_diff('week', d, s)"),
     *("date_diff('hour', d, s)", "date_sub('day', s, e)", "age(d, e) > INTERVAL 1 DAY"),
