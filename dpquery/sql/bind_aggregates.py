@@ -40,7 +40,7 @@ from dpquery.plan.relations import Owned
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.bind_wishes import clamp_of
-from dpquery.sql.clauses import aggregated
+from dpquery.sql.clauses import aggregated, has_options
 from dpquery.sql.literals import as_type, common_type
 from dpquery.sql.quantiles import fractions_of
 
@@ -157,7 +157,7 @@ class AggregateBinder:
                 return self._rows_counted(node, where)
             case exp.Sum() | exp.Avg():
                 return self._total(node, where)
-            case exp.Min() | exp.Max():
+            case exp.Min() | exp.Max() if not has_options(node):
                 value = self._ranked(node, self._rows.bind(node.this), where)
                 return Extreme(value, isinstance(node, exp.Max), place)
             case exp.LogicalOr() | exp.LogicalAnd():

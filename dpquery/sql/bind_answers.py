@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sqlglot import exp
 
+from dpquery.errors import QueryRefused
 from dpquery.policy.catalog import fold
 from dpquery.sql.bind_from import FromClause
 from dpquery.sql.bind_lookup import Lookup, lookup
@@ -140,6 +141,8 @@ class AnswerBinder:
     def tree(self, node: exp.Query, around: Block | None) -> exp.Expr:
         """Return a subquery of a clause, in the form in which it stands there."""
         inner = node.this if isinstance(node, exp.Subquery) else node
+        if not isinstance(inner, exp.Query):  # VALUES in brackets, or a table
+            return mapped(node, self._part)
         found = None if around is None else lookup(self._binder, inner, around)
         if found is not None:
             tree = self._looked_up(found)
@@ -194,15 +197,14 @@ class AnswerBinder:
 
     def _part(self, node: exp.Expr) -> exp.Expr:
         """Return a copy of *node* over released and public tables."""
-        bracketed = isinstance(node, exp.Subquery)
-        if isinstance(node.this if bracketed else node, exp.Query):
+        if isinstance(node, exp.Query):
             inside = AnswerBinder(
                 self._binder,
                 self._environment,
                 self._lifted,
                 self._own | self._names_around,
             )
-            return inside.tree(_query(node), self._rows_around())
+            return inside.tree(node, self._rows_around())
         if isinstance(node, exp.Column):
             return self._lifted(node)
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
@@ -241,6 +243,10 @@ class AnswerBinder:
             return mapped(node, self._part)
         if isinstance(bound, AnswerQuery | PublicQuery | RowsQuery):
             answer = AnswerBinder(self._binder, self._environment).answer(bound, node)
+            if len(item.columns) > len(answer.names or item.columns):
+                msg = f"{alias} has more names than columns"
+                place = self._environment.place(node)
+                raise QueryRefused(msg, code="DPQ102", place=place)
             sources.append((alias, answer))
             made: exp.Expr = exp.Subquery(this=answer.tree)
         else:

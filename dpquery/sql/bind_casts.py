@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -21,6 +21,7 @@ from dpquery.policy.catalog import SqlType
 from dpquery.sql.literals import (
     as_type,
     coerced,
+    count_literal,
     negated,
     number_literal,
     parse_date,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _MOST_DIGITS = 15
 """Digits after the point that DOUBLE can be rounded to."""
+_EXACT = Context(prec=1000)
+"""Holds every constant that fits into a DOUBLE, and the digits behind its point."""
 
 
 def _cast(binder: RowBinder, node: exp.Cast) -> Expression:
@@ -49,7 +52,9 @@ def _cast(binder: RowBinder, node: exp.Cast) -> Expression:
         return found
     if target is SqlType.VARCHAR:
         return binder.typed(node, "left", [found, binder.bind(sizes[0])])
-    digits = int(sizes[1].name) if len(sizes) > 1 else 0
+    digits = count_literal(sizes[1].name) if len(sizes) > 1 else 0
+    if digits is None:
+        raise binder.refusal(node, "DECIMAL takes whole numbers", "DPQ105")
     if target is not SqlType.DOUBLE or digits >= (decimals(inner) or _MOST_DIGITS + 1):
         return found
     return _to_digits(binder, node, found, digits)
@@ -65,7 +70,9 @@ def _to_digits(
 ) -> Expression:
     """Round to the digits of ``DECIMAL(p, digits)``; the value stays a DOUBLE."""
     if isinstance(value, Literal) and isinstance(value.value, Decimal):
-        rounded = value.value.quantize(Decimal(1).scaleb(-digits))
+        if digits > _MOST_DIGITS:
+            return value
+        rounded = value.value.quantize(Decimal(1).scaleb(-digits), context=_EXACT)
         return Literal(rounded, SqlType.DECIMAL)
     if isinstance(value, Literal) or digits > _MOST_DIGITS:
         return value

@@ -108,9 +108,7 @@ class FromClause:
     def _nodes(self) -> list[tuple[exp.Expr, exp.Join | None]]:
         clause = self._select.args.get("from_")
         if clause is None:
-            hint = "say which table is asked about: FROM …"
-            msg = "the query reads no table"
-            raise self._block.refusal(self._select, msg, hint=hint)
+            return []
         nodes: list[tuple[exp.Expr, exp.Join | None]] = [(clause.this, None)]
         nodes += [(join.this, join) for join in self._select.args.get("joins") or []]
         nodes += [(each, None) for each in self._select.args.get("laterals") or []]
@@ -177,6 +175,8 @@ class FromClause:
         """
         if not self._block.empty:
             return self._block
+        if not self.items:
+            self._block.relation = self._tables.one_row()
         for item in self.items:
             self._add(item)
         sample = self._select.args.get("sample")

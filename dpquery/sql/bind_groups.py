@@ -22,6 +22,7 @@ from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.bind_wishes import wishes_of
 from dpquery.sql.bound import AnswerQuery, Block
 from dpquery.sql.clauses import (
+    has_subquery,
     is_aggregate,
     is_aggregation,
     items,
@@ -53,6 +54,8 @@ class BoundaryBinder:
         self._aliases: dict[str, exp.Expr] = {}
         self._levels = Levels((), ((),))
         self._table = ""
+        self._looked_up: list[tuple[exp.Expr, str]] = []
+        """Keys with a subquery, as they are written, and what they are called."""
 
     def bind(self) -> AnswerQuery:
         """
@@ -107,6 +110,11 @@ class BoundaryBinder:
         else:
             levels = levels_of(select, block)
         positions = [self._key_position(node) for node in levels.nodes]
+        self._looked_up = [
+            (node, self._keys[at].name)
+            for node, at in zip(levels.nodes, positions, strict=True)
+            if has_subquery(node)
+        ]
         sets = tuple(
             tuple(dict.fromkeys(positions[at] for at in each)) for each in levels.sets
         )
@@ -141,6 +149,9 @@ class BoundaryBinder:
 
     def _lifted(self, node: exp.Expr) -> exp.Expr:
         """Return *node* over the columns of the released table."""
+        for key, name in self._looked_up:
+            if node == key:
+                return released_column(self._table, name)
         match node:
             case exp.Grouping() | exp.GroupingId():
                 return self._grouping(node)

@@ -21,7 +21,7 @@ from dpquery.plan.walk import columns, made_column
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.bind_windows import WindowBinder
-from dpquery.sql.clauses import is_aggregate
+from dpquery.sql.clauses import has_options, is_aggregate
 from dpquery.sql.quantiles import fractions_of
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class InnerGroupBinder(WindowBinder):
             return Aggregated(
                 name, (where_true(where, value),), distinct, type_, digits
             )
-        if kind in _ENDS:
+        if kind in _ENDS and not has_options(node):
             value = self._rows.bind(inner)
             return Aggregated(
                 _ENDS[kind], (where_true(where, value),), False, value.type

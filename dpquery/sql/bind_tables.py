@@ -71,6 +71,11 @@ class TableBinder:
                 msg = "FROM takes the name of a table here"
                 raise self._block.refusal(node, msg, "DPQ101", hint)
 
+    def one_row(self) -> Relation:
+        """Return what a SELECT without FROM reads: one row, and nothing in it."""
+        name = self._binder.names.unique("row")
+        return Listed(name, (ColumnRef(name, "col0", SqlType.INTEGER),), ((1,),))
+
     def renamed(
         self,
         node: exp.Expr,

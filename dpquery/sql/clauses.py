@@ -80,6 +80,12 @@ def is_aggregate(node: exp.Expr) -> bool:
     return isinstance(node, exp.AggFunc) and not isinstance(node, exp.RowNumber)
 
 
+def has_options(node: exp.Expr) -> bool:
+    """Return whether an aggregate is given more than its values: ``MAX(x, 3)``."""
+    known = {"this", "expression", "expressions", "big_int"}
+    return any(value for key, value in node.args.items() if key not in known)
+
+
 def aggregated(node: exp.Expr) -> bool:
     """Return whether *node* has an aggregate that is no window function."""
     if isinstance(node, exp.Query):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -17,6 +18,7 @@ from .strange_rows import fill
 from .worlds import World, worlds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from dpquery.policy.catalog import Catalog
@@ -34,12 +36,10 @@ class Opened:
 
 
 @pytest.fixture(scope="session")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Opened]:
-    """Return the worlds by name."""
-    return {
-        name: _open(world, tmp_path_factory.mktemp(name))
-        for name, world in worlds().items()
-    }
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Opened]:
+    """Return what opens a world, once, by its name."""
+    known = worlds()
+    return cache(lambda name: _open(known[name], tmp_path_factory.mktemp(name)))
 
 
 def _open(world: World, folder: Path) -> Opened:

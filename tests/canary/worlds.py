@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from ..unit.conftest import COLUMNS, SHOP
+from ..unit.conftest import COLUMNS, SHOP  # noqa: TID252 -- tests are no package
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,42 +91,41 @@ TPCH = {
     " l_shipinstruct VARCHAR, l_shipmode VARCHAR, l_comment VARCHAR",
 }
 
-_TYPES = {
+COLUMN_TYPES = {
+    "yes": "BOOLEAN",
     "tiny": "TINYINT",
     "small": "SMALLINT",
     "whole": "INTEGER",
     "big": "BIGINT",
     "huge": "HUGEINT",
     "utiny": "UTINYINT",
-    "usmall": "USMALLINT",
     "uwhole": "UINTEGER",
     "ubig": "UBIGINT",
     "real": "FLOAT",
     "dbl": "DOUBLE",
-    "money": "DECIMAL(18,4)",
+    "money": "DECIMAL(10,2)",
     "long": "DECIMAL(38,0)",
-    "share": "DECIMAL(4,4)",
+    "share": "DECIMAL(38,38)",
     "label": "VARCHAR",
-    "yes": "BOOLEAN",
+    "kind": "ENUM('', 'a', 'é🙂')",
+    "mark": "UUID",
     "day": "DATE",
     "stamp": "TIMESTAMP",
     "stamp_s": "TIMESTAMP_S",
     "stamp_ms": "TIMESTAMP_MS",
     "stamp_ns": "TIMESTAMP_NS",
-    "stamp_tz": "TIMESTAMP WITH TIME ZONE",
     "clock": "TIME",
-    "span": "INTERVAL",
-    "mark": "UUID",
     "words": "VARCHAR[]",
     "numbers": "BIGINT[]",
+    "days": "DATE[]",
 }
 _ALL_TYPES: Tables = {
-    "units": {"unit": "VARCHAR", **_TYPES},
+    "units": {"unit": "VARCHAR", **COLUMN_TYPES},
     "listed": {"name": "VARCHAR", "number": "INTEGER", "size": "DOUBLE"},
 }
 _BOUNDS = {
     **dict.fromkeys(("tiny", "utiny"), "[0, 100]"),
-    **dict.fromkeys(("small", "whole", "big", "usmall", "uwhole"), "[-5, 30000]"),
+    **dict.fromkeys(("small", "whole", "big", "uwhole", "ubig", "huge"), "[-5, 30000]"),
     **dict.fromkeys(("real", "dbl", "money", "long"), "[-1000, 1000]"),
     "share": "[0, 1]",
     **dict.fromkeys(("day", "stamp"), "[1990-01-01, 2030-12-31]"),
@@ -147,7 +146,7 @@ TYPES = "\n".join(
             f"      {name}: {{bounds: {_BOUNDS[name]}}}"
             if name in _BOUNDS
             else f"      {name}: {{}}"
-            for name in _TYPES
+            for name in COLUMN_TYPES
         ),
         "  listed: {public: true}",
         "budget: {epsilon: 8, delta: 1e-6}",

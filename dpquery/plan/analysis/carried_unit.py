@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.expressions import ColumnRef, Expression, Window
-from dpquery.plan.relations import Group, Named, Owned, Project, SetOperation
+from dpquery.plan.relations import Group, Named, Owned, Project, SetKind, SetOperation
 from dpquery.plan.walk import made_column, subexpressions, with_operands
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def combined(operation: SetOperation, left: Owned, right: Owned) -> Owned:
         mine = {key for held, key in left.owner_keys if held == a}
         theirs = {key for held, key in right.owner_keys if held == b}
         keys += [(column, key) for key in sorted(mine & theirs)]
-    if operation.distinct and not (left.attached or units or keys):
+    compared = operation.distinct or operation.kind is not SetKind.UNION
+    if compared and not (left.attached or units or keys):
         raise merged_rows(operation.kind, left.kind, operation.place)
     columns, unit = operation.columns, left.unit
     if not left.attached:

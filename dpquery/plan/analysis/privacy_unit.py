@@ -114,6 +114,16 @@ def owners(relation: Relation, catalog: Catalog, outer: Rows | None = None) -> R
     return _Owners(catalog).of(relation, outer)
 
 
+def of_row(expression: Expression, row: Rows, catalog: Catalog) -> Expression:
+    """
+    Return *expression* with each subquery in it tied to the unit of its *row*.
+
+    Raises:
+        QueryRefused: a subquery reads rows of others.
+    """
+    return _Owners(catalog).of_row(expression, row, None)
+
+
 class _Owners:
     """Gives every relation its owners, from the leaves up."""
 
@@ -150,7 +160,7 @@ class _Owners:
 
     # --- expressions with subqueries ---------------------------------------------
 
-    def _of_row(
+    def of_row(
         self, expression: Expression, row: Rows, outer: Rows | None
     ) -> Expression:
         """
@@ -165,7 +175,7 @@ class _Owners:
             place = expression.place
             inner = self._tied_to(expression.relation, row, place, pairs)
             expression = replace(expression, relation=inner)
-        return with_operands(expression, lambda part: self._of_row(part, row, None))
+        return with_operands(expression, lambda part: self.of_row(part, row, None))
 
     def _tied_to(
         self,
@@ -226,7 +236,7 @@ class _Owners:
             if attached is not None and isinstance(outer, Owned):
                 needed += attached
                 whole = attached_to(outer, whole)
-        needed += [self._of_row(part, whole, outer) for part in rebuilt.moved]
+        needed += [self.of_row(part, whole, outer) for part in rebuilt.moved]
         if not needed:
             return whole
         return replace(whole, relation=Filter(whole.relation, conjunction(needed)))
@@ -295,14 +305,14 @@ class _Owners:
 
     def _put(self, join: Join, left: Rows, right: Relation, outer: Rows | None) -> Join:
         """Return *join* over sides that have owners."""
-        condition = self._of_row(join.condition, left, outer)
+        condition = self.of_row(join.condition, left, outer)
         return replace(join, left=left.relation, right=right, condition=condition)
 
     # --- rows of one unit --------------------------------------------------------
 
     def _unnest(self, unnest: Unnest, outer: Rows | None) -> Rows:
         child = self.of(unnest.child, outer)
-        elements = self._of_row(unnest.elements, child, outer)
+        elements = self.of_row(unnest.elements, child, outer)
         relation = replace(unnest, child=child.relation, elements=elements)
         return replace(child, relation=relation)
 
@@ -328,7 +338,7 @@ class _Owners:
             )
             raise QueryRefused(msg, code="DPQ130", place=top.place, hint=hint)
         wanted = (
-            replace(each, expression=self._of_row(each.expression, child, outer))
+            replace(each, expression=self.of_row(each.expression, child, outer))
             for each in top.order
         )
         order = (*wanted, *tie_breakers(visible(top.child)))
@@ -372,7 +382,7 @@ class _Owners:
         self, made: Sequence[Named], child: Rows, outer: Rows | None
     ) -> tuple[Named, ...]:
         return tuple(
-            replace(each, expression=self._of_row(each.expression, child, outer))
+            replace(each, expression=self.of_row(each.expression, child, outer))
             for each in made
         )
 

@@ -3,7 +3,8 @@
 The order is part of the privacy argument:
 
 1. ``own``: every row gets its unit, or the query is refused. First, because a limit
-   per unit means nothing for a row without one.
+   per unit means nothing for a row without one. ``own_values`` does the same for what
+   is computed of each row: subqueries in keys and aggregates.
 2. ``decompose_aggregates``: aggregates become integer moments on clamped values. It
    reads bounds from the filters of the owned relation.
 3. ``key_domain``: public keys, or none. Before bounding, because rows outside the
@@ -33,7 +34,8 @@ from dpquery.plan.rewrite.bound_contributions import (
 from dpquery.plan.rewrite.clamp_inputs import inputs_of
 from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
 from dpquery.plan.rewrite.fill_groups import fill_groups
-from dpquery.plan.walk import columns
+from dpquery.plan.rewrite.own_values import own_values
+from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ def compile_release(
     """Return one DP boundary as a bounded integer aggregate."""
     query = fill_groups(query)
     source = own(query.source, catalog)
+    query = own_values(query, source, catalog)
     for key in query.keys:
         _check_key(key, source)
     if query.wishes.groups is not None:
@@ -98,9 +101,17 @@ _KEY_TYPES = frozenset(
 
 
 def _check_key(key: GroupKey, source: Owned) -> None:
-    """Refuse keys that would show units, or that print differently when equal."""
+    """
+    Refuse keys that would show units, or that print differently when equal.
+
+    A function of the unit alone has a group for each, or might as well be asked of each
+    by itself; nothing of it would be shown. What is looked up for a unit is no such
+    function, and neither is protected by this: groups of few units are withheld.
+    """
     read = columns(key.expression)
-    if key.expression == source.unit or (read and read <= set(source.units)):
+    alone = bool(read) and read <= set(source.units)
+    looked_up = next(subqueries(key.expression), None) is not None
+    if key.expression == source.unit or (alone and not looked_up):
         msg = f"a group per {source.kind} would show individuals"
         hint = f"group by what a {source.kind} has in common with others"
         raise QueryRefused(msg, code="DPQ123", place=key.place, hint=hint)
