@@ -107,6 +107,16 @@ def owners(relation: Relation, catalog: Catalog, outer: Rows | None = None) -> R
     return _Owners(catalog).of(relation, outer)
 
 
+def of_unit(expression: Expression, rows: Owned, catalog: Catalog) -> Expression:
+    """
+    Return a key, or a value that is added up, with its subqueries tied to its row.
+
+    Raises:
+        QueryRefused: a subquery in it reads rows of other units.
+    """
+    return _Owners(catalog).of_row(expression, rows, None)
+
+
 class _Owners:
     """Gives every relation its owners, from the leaves up."""
 
@@ -143,7 +153,7 @@ class _Owners:
 
     # --- expressions with subqueries ---------------------------------------------
 
-    def _of_row(
+    def of_row(
         self, expression: Expression, row: Rows, outer: Rows | None
     ) -> Expression:
         """
@@ -158,7 +168,7 @@ class _Owners:
             place = expression.place
             inner = self._tied_to(expression.relation, row, place, pairs)
             expression = replace(expression, relation=inner)
-        return with_operands(expression, lambda part: self._of_row(part, row, None))
+        return with_operands(expression, lambda part: self.of_row(part, row, None))
 
     def _tied_to(
         self,
@@ -219,7 +229,7 @@ class _Owners:
             if attached is not None and isinstance(outer, Owned):
                 needed += attached
                 whole = attached_to(outer, whole)
-        needed += [self._of_row(part, whole, outer) for part in rebuilt.moved]
+        needed += [self.of_row(part, whole, outer) for part in rebuilt.moved]
         if not needed:
             return whole
         return replace(whole, relation=Filter(whole.relation, conjunction(needed)))
@@ -288,14 +298,14 @@ class _Owners:
 
     def _put(self, join: Join, left: Rows, right: Relation, outer: Rows | None) -> Join:
         """Return *join* over sides that have owners."""
-        condition = self._of_row(join.condition, left, outer)
+        condition = self.of_row(join.condition, left, outer)
         return replace(join, left=left.relation, right=right, condition=condition)
 
     # --- rows of one unit --------------------------------------------------------
 
     def _unnest(self, unnest: Unnest, outer: Rows | None) -> Rows:
         child = self.of(unnest.child, outer)
-        elements = self._of_row(unnest.elements, child, outer)
+        elements = self.of_row(unnest.elements, child, outer)
         relation = replace(unnest, child=child.relation, elements=elements)
         return replace(child, relation=relation)
 
@@ -321,7 +331,7 @@ class _Owners:
             )
             raise QueryRefused(msg, code="DPQ130", place=top.place, hint=hint)
         wanted = (
-            replace(each, expression=self._of_row(each.expression, child, outer))
+            replace(each, expression=self.of_row(each.expression, child, outer))
             for each in top.order
         )
         order = (*wanted, *tie_breakers(visible(top.child)))
@@ -365,7 +375,7 @@ class _Owners:
         self, made: Sequence[Named], child: Rows, outer: Rows | None
     ) -> tuple[Named, ...]:
         return tuple(
-            replace(each, expression=self._of_row(each.expression, child, outer))
+            replace(each, expression=self.of_row(each.expression, child, outer))
             for each in made
         )
 

@@ -3,7 +3,8 @@
 The order is part of the privacy argument:
 
 1. ``own``: every row gets its unit, or the query is refused. First, because a limit
-   per unit means nothing for a row without one.
+   per unit means nothing for a row without one. What subqueries in keys and aggregates
+   read is tied to the unit of their row, like what is read anywhere else.
 2. ``decompose_aggregates``: aggregates become integer moments on clamped values. It
    reads bounds from the filters of the owned relation.
 3. ``key_domain``: public keys, or none. Before bounding, because rows outside the
@@ -18,9 +19,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
-from dpquery.plan.aggregates import Units
+from dpquery.plan.aggregates import Units, with_expressions
 from dpquery.plan.analysis.partitions import key_domain
-from dpquery.plan.analysis.privacy_unit import own
+from dpquery.plan.analysis.privacy_unit import of_unit, own
 from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.program import Program, ReleaseStep
 from dpquery.plan.rewrite.bound_contributions import (
@@ -37,6 +38,7 @@ from dpquery.plan.walk import columns
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
+    from dpquery.plan.expressions import Expression
     from dpquery.plan.program import AggregateQuery, GroupKey, Query
     from dpquery.plan.relations import Owned
     from dpquery.policy.catalog import Catalog
@@ -59,6 +61,7 @@ def compile_release(
     """Return one DP boundary as a bounded integer aggregate."""
     query = fill_groups(query)
     source = own(query.source, catalog)
+    query = _of_units(query, source, catalog)
     for key in query.keys:
         _check_key(key, source)
     if query.wishes.groups is not None:
@@ -84,6 +87,17 @@ def compile_release(
         columns=decomposed.columns,
         wishes=query.wishes,
     )
+
+
+def _of_units(query: AggregateQuery, source: Owned, catalog: Catalog) -> AggregateQuery:
+    """Return *query* with the subqueries of keys and aggregates tied to their rows."""
+
+    def tied(expression: Expression) -> Expression:
+        return of_unit(expression, source, catalog)
+
+    keys = (replace(key, expression=tied(key.expression)) for key in query.keys)
+    aggregates = (with_expressions(each, tied) for each in query.aggregates)
+    return replace(query, keys=tuple(keys), aggregates=tuple(aggregates))
 
 
 _KEY_TYPES = frozenset(
