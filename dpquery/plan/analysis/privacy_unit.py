@@ -244,7 +244,9 @@ class _Owners:
     def _scan(self, scan: Scan, unit: Expression) -> Owned:
         units = (unit,) if isinstance(unit, ColumnRef) else ()
         keys = owner_keys(scan, self._catalog)
-        return Owned(scan, unit, units, owner_of(scan.table).kind, keys)
+        owner = owner_of(scan.table)
+        by_row = owner.column == ROW_ID
+        return Owned(scan, unit, units, owner.kind, keys, by_row=by_row)
 
     # --- other joins -------------------------------------------------------------
 
@@ -315,7 +317,7 @@ class _Owners:
         if isinstance(child, Unowned):
             msg = "whole units are sampled, and public rows have none"
             raise QueryRefused(msg, code="DPQ133", place=sample.place, hint=hint)
-        if isinstance(child.unit, ColumnRef) and child.unit.name == ROW_ID:
+        if child.by_row:
             msg = "where every row is a unit, there is nothing to choose units by"
             raise QueryRefused(msg, code="DPQ133", place=sample.place, hint=hint)
         chosen = InSample(child.unit, sample.share, sample.seed)
