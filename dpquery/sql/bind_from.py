@@ -411,7 +411,8 @@ class FromClause:
         sides = [side for side in part.arguments if columns(side) <= inside]
         earlier = (part.function in {"ge", "gt"}) == (sides == [part.arguments[1]])
         order = tuple(Ordering(side, earlier, nulls_first=False) for side in sides)
-        name = self._binder.names.unique(f"{named.name}:nearest")
+        alias = named.name if named.name.isidentifier() else "rows"
+        name = self._binder.names.unique(f"{alias}:nearest")
         made = tuple(
             Named(f"{NUMBER}{at}", column)
             for at, (_, column) in enumerate(named.columns)

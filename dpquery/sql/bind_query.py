@@ -269,7 +269,7 @@ class QueryBinder:
         if known is None:
             known = Input(f"i{len(self.inputs) + 1}", computed, columns)
             self.inputs.append(known)
-        relation = self.names.unique(name)
+        relation = self.names.called(name, "answer")
         made = tuple(
             ColumnRef(relation, f"c{at}", type_)
             for at, (_, type_) in enumerate(columns)

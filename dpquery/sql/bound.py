@@ -68,12 +68,11 @@ class Names:
 
     def unique(self, base: str) -> str:
         """Return *base*, or *base* with the first number that makes it unique."""
-        name, number = base, 1
-        while name in self._taken:
-            number += 1
-            name = f"{base}_{number}"
-        self._taken.add(name)
-        return name
+        return _free(base, self._taken)
+
+    def called(self, alias: str, otherwise: str) -> str:
+        """Return a unique name after an alias, where that is a plain name."""
+        return self.unique(alias if alias.isidentifier() else otherwise)
 
 
 class Block:
@@ -172,13 +171,26 @@ def pivoted_rows(block: Block, node: exp.Expr) -> QueryRefused:
     return block.refusal(node, msg, "DPQ116", hint)
 
 
+def _free(base: str, taken: set[str]) -> str:
+    """Return *base*, or *base* with the first number that is free, and take it."""
+    name, number = base, 1
+    while fold(name) in taken:  # the engine does not tell them apart
+        number += 1
+        name = f"{base}_{number}"
+    taken.add(fold(name))
+    return name
+
+
+def column_name(called: str, otherwise: str, taken: set[str]) -> str:
+    """Return a name for a column that *taken* does not have, and take it."""
+    plain = called.isidentifier() and not called.startswith("__")
+    return _free(called if plain and fold(called) not in taken else otherwise, taken)
+
+
 def named_columns(columns: Sequence[tuple[str, Expression]]) -> tuple[Named, ...]:
     """Return columns under names that are unique, and plain where they can be."""
     taken: set[str] = set()
-    found = []
-    for at, (called, expression) in enumerate(columns):
-        plain = called.isidentifier() and not called.startswith("__")
-        name = called if plain and fold(called) not in taken else f"c{at}"
-        taken.add(fold(name))
-        found.append(Named(name, expression))
-    return tuple(found)
+    return tuple(
+        Named(column_name(called, f"c{at}", taken), expression)
+        for at, (called, expression) in enumerate(columns)
+    )

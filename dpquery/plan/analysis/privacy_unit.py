@@ -36,6 +36,7 @@ from dpquery.plan.analysis.owner_paths import (
 )
 from dpquery.plan.analysis.ties import equal_units, same_kind, tied, ties, untied
 from dpquery.plan.analysis.total_order import tie_breakers, without_ties
+from dpquery.plan.analysis.unambiguous import check_names
 from dpquery.plan.expressions import (
     Call,
     ColumnRef,
@@ -92,6 +93,7 @@ def own(relation: Relation, catalog: Catalog) -> Owned:
         hint = "public tables need no privacy; query them directly, or join one"
         place = next((scan.place for scan in scans(relation)), None)
         raise QueryRefused(msg, code="DPQ119", place=place, hint=hint)
+    check_names(rows.relation)
     return rows
 
 
