@@ -7,6 +7,8 @@ engine reads rows (theory.md 1.4, 2.3).
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -95,13 +97,23 @@ def few_rows(step: ReleaseStep) -> int | None:
     Return how many rows leave a unit within every limit, whatever they hold.
 
     The norm of a unit's moments is at most its rows times what one row adds, so that
-    all of its factors are 1. ``None`` where that is no help: with unit indicators,
-    whose weight follows the number of groups, and with limits of less than a row.
+    all of its factors are 1. A row may add to every moment of a vector: that it does
+    not is only said by the form of conditions. ``None`` where that is no help: with
+    unit indicators, whose weight follows the number of groups, and with limits of less
+    than a row.
     """
     if not step.moments or any(map(_weighs, step.moments)):
         return None
-    few = min(b.limit // (b.steps * row_reach(b.moment)) for b in step.moments)
+    cells = Counter(bounded.vector for bounded in step.moments)
+    norm = step.bounding.norm
+    few = min(_rows_within(b, cells[b.vector], norm) for b in step.moments)
     return few or None
+
+
+def _rows_within(bounded: BoundedMoment, cells: int, norm: int) -> int:
+    """Return how many rows that add to all *cells* of a vector stay in its limit."""
+    rows = bounded.limit // (bounded.steps * row_reach(bounded.moment))
+    return rows // cells if norm == 1 else math.isqrt(rows * rows // cells)
 
 
 def _weighs(bounded: BoundedMoment) -> bool:
