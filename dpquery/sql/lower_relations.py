@@ -255,9 +255,10 @@ def query(relation: Relation) -> exp.Query:
                 SetKind.INTERSECT: exp.Intersect,
                 SetKind.EXCEPT: exp.Except,
             }
+            merges = distinct or kind is not SetKind.UNION
             return kinds[kind](
-                this=_side(left, merges=distinct),
-                expression=_side(right, merges=distinct),
+                this=_side(left, merges=merges),
+                expression=_side(right, merges=merges),
                 distinct=distinct,
             )
         case Top(child=Project() as project):
