@@ -150,12 +150,19 @@ def _closed(relation: Relation) -> exp.Expr:
         star = Source(found.first, filters=found.filters).select([exp.Star()])
         return _derived(star, found.first.alias)
     last = found.joins[-1]
-    if any(each.args.get("side") for each in found.joins):
-        msg = "a FULL join of filtered outer joins has no lowering"
-        raise ValueError(msg)
+    if last.args.get("side"):  # its condition would keep rows without a partner
+        last = _join(_one_row(f"{last.alias_or_name}:kept"), JoinKind.INNER, TRUE)
+        found.joins.append(last)
     made = [lower_expressions.lower(each) for each in found.filters]
     last.set("on", lower_expressions.balanced(exp.And, [last.args["on"], *made]))
     return _bracketed(found)
+
+
+def _one_row(name: str) -> exp.Values:
+    """Return a table of one row, to be joined with for the sake of a condition."""
+    row = exp.Tuple(expressions=[exp.Boolean(this=True)])
+    alias = exp.TableAlias(this=identifier(name), columns=[identifier("one")])
+    return exp.Values(expressions=[row], alias=alias)
 
 
 def _table(relation: Relation) -> exp.Expr:
