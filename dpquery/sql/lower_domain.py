@@ -48,7 +48,7 @@ def in_domain(step: ReleaseStep) -> list[exp.Expr]:
     joined = names(step.source.relation)
     conditions = []
     for each in step.domain.sources:
-        columns = [plain(f"k{index}") for index in each.keys]
+        columns = [plain(step.keys[index].name) for index in each.keys]
         if isinstance(each, ListedKeys):
             conditions.append(_listed(columns[0], each, step))
         elif each.optional:
@@ -133,7 +133,7 @@ def domain(step: ReleaseStep) -> exp.Select:
 
 
 def _source(keys: KeySource, alias: str, step: ReleaseStep) -> exp.Expr:
-    called = [f"k{index}" for index in keys.keys]
+    called = [step.keys[index].name for index in keys.keys]
     if isinstance(keys, PublicKeys):
         return _aliased(exp.Subquery(this=table_keys(keys)), alias, called)
     types = [step.keys[index].expression.type for index in keys.keys]
