@@ -26,7 +26,6 @@ from dpquery.plan.aggregates import (
     Sum,
 )
 from dpquery.plan.expressions import (
-    NULL,
     NUMERIC,
     TEMPORAL,
     Call,
@@ -326,7 +325,9 @@ class AggregateBinder:
 
 def _if(where: Expression | None, value: Expression) -> Expression:
     """Return *value* on the rows that FILTER keeps."""
-    return value if where is None else Case(((where, value),), NULL, value.type)
+    if where is None:
+        return value
+    return Case(((where, value),), Literal(None, value.type), value.type)
 
 
 def _clamped(value: Expression, clamp: Clamp) -> Expression:

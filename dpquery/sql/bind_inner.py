@@ -8,7 +8,6 @@ from sqlglot import exp
 
 from dpquery.plan.analysis.summed import digits_of
 from dpquery.plan.expressions import (
-    NULL,
     NUMERIC,
     Aggregated,
     Call,
@@ -212,7 +211,9 @@ class InnerGroupBinder(WindowBinder):
 
 def _if(where: Expression | None, value: Expression) -> Expression:
     """Return *value* on the rows that FILTER keeps."""
-    return value if where is None else Case(((where, value),), NULL, value.type)
+    if where is None:
+        return value
+    return Case(((where, value),), Literal(None, value.type), value.type)
 
 
 def _both(one: Expression | None, other: Expression) -> Expression:

@@ -8,7 +8,6 @@ from sqlglot import exp
 
 from dpquery.plan.analysis.summed import digits_of
 from dpquery.plan.expressions import (
-    NULL,
     NUMERIC,
     Case,
     Expression,
@@ -222,7 +221,8 @@ class WindowBinder(BlockBinder):
         if name not in _SUMS.values():
             raise self.refusal(node, "FILTER goes with aggregates", "DPQ114")
         value = arguments[0] if arguments else Literal(1, SqlType.INTEGER)
-        return (Case(((where, value),), NULL, value.type),)
+        missing = Literal(None, value.type)
+        return (Case(((where, value),), missing, value.type),)
 
     def _type(
         self, node: exp.Expr, name: str, arguments: tuple[Expression, ...]
