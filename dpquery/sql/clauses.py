@@ -84,11 +84,14 @@ def aggregated(node: exp.Expr) -> bool:
     if isinstance(node, exp.Query):
         return False
     if isinstance(node, exp.Window):
-        inner = (
-            [*node.this.iter_expressions()] if isinstance(node.this, exp.Expr) else []
-        )
+        function = node.this
         rest = [n for key, n in _parts(node) if key != "this"]
-        return any(aggregated(part) for part in (*inner, *rest))
+        while isinstance(function, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
+            rest += [n for key, n in _parts(function) if key != "this"]
+            function = function.this
+        if isinstance(function, exp.Expr):
+            rest += function.iter_expressions()
+        return any(map(aggregated, rest))
     if is_aggregate(node) or isinstance(node, exp.Grouping | exp.GroupingId):
         return True
     return any(aggregated(child) for child in node.iter_expressions())
