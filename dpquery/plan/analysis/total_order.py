@@ -14,6 +14,7 @@ from dpquery.plan.expressions import (
     Cast,
     ColumnRef,
     Expression,
+    Frame,
     Ordering,
     Window,
 )
@@ -38,6 +39,9 @@ _POSITIONS = frozenset(
     {"row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"}
 )
 """Window functions whose value depends on which of two equal rows comes first."""
+_OF_FRAME = frozenset({"first_value", "last_value", "nth_value"})
+"""Those that look for a row in their frame."""
+_ALL = Frame(rows=True, start=None, end=None)
 
 
 def tie_breakers(of: Iterable[ColumnRef]) -> tuple[Ordering, ...]:
@@ -119,9 +123,12 @@ def _read(project: Project) -> set[ColumnRef]:
 def _extended(project: Project, more: tuple[Ordering, ...]) -> Project:
     def change(expression: Expression) -> Expression:
         changed = with_operands(expression, change)
-        if isinstance(changed, Window) and is_positional(changed):
-            return replace(changed, order=changed.order + more)
-        return changed
+        if not (isinstance(changed, Window) and is_positional(changed)):
+            return changed
+        frame = changed.frame
+        if frame is None and not changed.order and changed.function in _OF_FRAME:
+            frame = _ALL  # an order alone would end the frame at the current row
+        return replace(changed, order=changed.order + more, frame=frame)
 
     return replace(
         project,
