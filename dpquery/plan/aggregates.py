@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
 
     from dpquery.errors import Place
@@ -171,6 +172,32 @@ Aggregate: TypeAlias = (
     | Extreme
     | AnyRow
 )
+
+
+def with_expressions(
+    aggregate: Aggregate, change: Callable[[Expression], Expression]
+) -> Aggregate:
+    """Return *aggregate* with everything that it reads of a row changed."""
+
+    def maybe(expression: Expression | None) -> Expression | None:
+        return None if expression is None else change(expression)
+
+    match aggregate:
+        case Count(argument=argument, where=where):
+            return replace(aggregate, argument=maybe(argument), where=maybe(where))
+        case CountUnits(where=where):
+            return replace(aggregate, where=maybe(where))
+        case CountDistinct(values=values):
+            return replace(aggregate, values=tuple(map(change, values)))
+        case Sum() | Average() | Spread() | Quantile() | Extreme():
+            return replace(aggregate, argument=change(aggregate.argument))
+        case Pair(y=y, x=x):
+            return replace(aggregate, y=change(y), x=change(x))
+        case AnyRow(condition=condition):
+            return replace(aggregate, condition=change(condition))
+        case _:
+            assert_never(aggregate)
+
 
 # --- as measured -----------------------------------------------------------------
 

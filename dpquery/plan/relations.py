@@ -219,6 +219,9 @@ class Owned:
     they hold a value of."""
     attached: bool = False
     """In a subquery: every row belongs to the unit of the outer row."""
+    by_row: bool = False
+    """Whether a unit is a row of a table, so that its name is the row's number. That is
+    a position: it can change when another row goes, so nothing may be chosen by it."""
 
 
 @dataclass(frozen=True, slots=True)

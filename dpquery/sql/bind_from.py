@@ -414,7 +414,7 @@ class FromClause:
         sides = [side for side in part.arguments if columns(side) <= inside]
         earlier = (part.function in {"ge", "gt"}) == (sides == [part.arguments[1]])
         order = tuple(Ordering(side, earlier, nulls_first=False) for side in sides)
-        name = self._binder.names.unique(f"{named.name}:nearest")
+        name = self._binder.names.called(f"{named.name}_nearest", "nearest")
         made = named_columns(named.columns)
         top = Top(Filter(right, condition), order, 1, place)
         nearest_row = Project(top, name, made)

@@ -21,6 +21,7 @@ from dpquery.plan.walk import columns, made_column
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.bind_rows import BlockBinder
 from dpquery.sql.bind_windows import WindowBinder
+from dpquery.sql.bound import column_name
 from dpquery.sql.clauses import has_options, is_aggregate
 from dpquery.sql.quantiles import fractions_of
 
@@ -62,6 +63,7 @@ class InnerGroupBinder(WindowBinder):
         self._rows = BlockBinder(binder, block)
         self._name = binder.names.unique("grouped")
         self._select_node = select
+        self._taken: set[str] = set()
         self._keys: list[Named] = []
         self._aggregates: list[Named] = []
         self._having: Expression | None = None
@@ -71,10 +73,8 @@ class InnerGroupBinder(WindowBinder):
                 self._keys.append(Named(self._key_name(bound), bound))
 
     def _key_name(self, bound: Expression) -> str:
-        plain = isinstance(bound, ColumnRef) and not bound.name.startswith("__")
-        name = bound.name if isinstance(bound, ColumnRef) and plain else ""
-        taken = {key.name for key in self._keys}
-        return name if name and name not in taken else f"k{len(self._keys)}"
+        called = bound.name if isinstance(bound, ColumnRef) else ""
+        return column_name(called, f"k{len(self._keys)}", self._taken)
 
     def set_having(self, node: exp.Expr) -> None:
         """Say which groups are kept."""
@@ -135,7 +135,8 @@ class InnerGroupBinder(WindowBinder):
         for each in self._aggregates:
             if each.expression == aggregate:
                 return made_column(self._name, each)
-        named = Named(f"a{len(self._aggregates)}", aggregate)
+        name = column_name("", f"a{len(self._aggregates)}", self._taken)
+        named = Named(name, aggregate)
         self._aggregates.append(named)
         return made_column(self._name, named)
 

@@ -256,7 +256,7 @@ class QueryBinder:
         if known is None:
             known = Input(f"i{len(self.inputs) + 1}", computed, columns)
             self.inputs.append(known)
-        relation = self.names.unique(name)
+        relation = self.names.called(name, "answer")
         called = [name for name, _ in columns]
         made = tuple(
             ColumnRef(relation, named, type_)

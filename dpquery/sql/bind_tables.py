@@ -138,7 +138,7 @@ class TableBinder:
             hint = "write all constants of a column in one type"
             msg = "a column of constants has no one type"
             raise block.refusal(node, msg, "DPQ105", hint)
-        name = self._binder.names.unique(alias_name(node) or "values")
+        name = self._binder.names.called(alias_name(node), "values")
         columns = tuple(
             ColumnRef(name, f"col{at}", type_ or SqlType.VARCHAR)
             for at, type_ in enumerate(types)
@@ -213,7 +213,7 @@ class TableBinder:
             msg = f"{bound.type} is no list"
             raise block.refusal(node, msg, "DPQ105", hint)
         called = alias_name(node) or (names[0] if names else "unnest")
-        name = self._binder.names.unique(called)
+        name = self._binder.names.called(called, "unnest")
         column = ColumnRef(name, "element", of)
         keeps = bool(node.args.get("outer"))
         relation = Unnest(block.relation, name, bound, column, keeps)

@@ -79,13 +79,18 @@ class Names:
 
     def unique(self, base: str) -> str:
         """Return *base*, or *base* with the first number that makes it unique."""
-        name, number = base, self._last.get(base, 1)
-        while name in self._taken:
+        key = fold(base)
+        name, number = base, self._last.get(key, 1)
+        while fold(name) in self._taken:  # the engine does not tell them apart
             number += 1
             name = f"{base}_{number}"
-        self._taken.add(name)
-        self._last[base] = number
+        self._taken.add(fold(name))
+        self._last[key] = number
         return name
+
+    def called(self, alias: str, otherwise: str) -> str:
+        """Return a unique name after an alias, where that is a plain name."""
+        return self.unique(alias if alias.isidentifier() else otherwise)
 
 
 class Block:
@@ -182,6 +187,17 @@ def pivoted_rows(block: Block, node: exp.Expr) -> QueryRefused:
     msg = "PIVOT of rows is not supported; PIVOT the answer"
     hint = "aggregate first, or count each value: COUNT(*) FILTER (WHERE x = 'a')"
     return block.refusal(node, msg, "DPQ116", hint)
+
+
+def column_name(called: str, otherwise: str, taken: set[str]) -> str:
+    """Return a name for a column that *taken* does not have yet, and take it."""
+    plain = called.isidentifier() and not called.startswith("__")
+    name, number = (called if plain else otherwise), 1
+    while fold(name) in taken:  # the engine does not tell them apart
+        number += 1
+        name = f"{otherwise}_{number}"
+    taken.add(fold(name))
+    return name
 
 
 def named_columns(columns: Sequence[tuple[str, Expression]]) -> tuple[Named, ...]:

@@ -34,11 +34,17 @@ CLAMPED = 1 << 46
 
 
 def merged(expression: Expression) -> exp.Expr:
-    """Return a value by which rows are merged; -0.0 is 0.0, whichever comes first."""
+    """
+    Return a value by which rows are merged, in one form whichever row comes first.
+
+    Equal numbers can print apart: -0.0 and 0.0, and NaN with its sign.
+    """
     lowered = lower_expressions.lower(expression)
     if expression.type is not SqlType.DOUBLE:
         return lowered
-    return binary(exp.Add, lowered, cast(text("0"), "DOUBLE"))
+    nan, zero = (cast(text(each), "DOUBLE") for each in ("nan", "0"))
+    is_nan = exp.If(this=exp.EQ(this=lowered, expression=nan), true=nan.copy())
+    return exp.Case(ifs=[is_nan], default=binary(exp.Add, lowered.copy(), zero))
 
 
 def ordered(order: Iterable[Ordering]) -> list[exp.Expr]:

@@ -20,8 +20,8 @@ from dpquery.plan.aggregates import (
     Total,
     Units,
 )
-from dpquery.plan.expressions import Call, ColumnRef
-from dpquery.policy.catalog import ROW_ID, SqlType
+from dpquery.plan.expressions import Call
+from dpquery.policy.catalog import SqlType
 from dpquery.sql.functions import binary, call, cast, number, text
 from dpquery.sql.lower_bounding import scaled_by_unit
 from dpquery.sql.lower_domain import domain, in_domain
@@ -218,10 +218,7 @@ class Chain:
     def kept(self) -> exp.Select:
         """Return k parts of each unit: a function of the unit's own rows only."""
         names = ["u", *self.keys, *self.moments]
-        # a row number is a position: it can change when another row goes
-        unit = self.step.source.unit
-        by_row = isinstance(unit, ColumnRef) and unit.name == ROW_ID
-        own = [] if by_row else ["u"]
+        own = [] if self.step.source.by_row else ["u"]
         parts = [cast(plain(name), "VARCHAR") for name in (*own, *self.keys)]
         salted = call("md5", call("concat_ws", text("|"), text(SALT), *parts))
         order = [salted, *map(plain, self.keys)]

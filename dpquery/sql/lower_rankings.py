@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from dpquery.plan.aggregates import DistinctTotal, DistinctValues, Present
-from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.program import BoundedMoment
-from dpquery.policy.catalog import ROW_ID, SqlType
+from dpquery.policy.catalog import SqlType
 from dpquery.sql.functions import binary, call, cast, number, text
 from dpquery.sql.lower import EngineSQL, engine_sql
 from dpquery.sql.lower_bounding import factors, scaled_by_unit, sizes
@@ -229,9 +228,7 @@ def _ranked(
     where: exp.Expr | None = None,
 ) -> exp.Select:
     """Number the rows of each partition in the order of a hash."""
-    unit = step.source.unit
-    by_row = isinstance(unit, ColumnRef) and unit.name == ROW_ID
-    parts = [*([] if by_row else ["u"]), *hashed]
+    parts = [*([] if step.source.by_row else ["u"]), *hashed]
     texts = [cast(plain(name), "VARCHAR") for name in parts]
     salted = call("md5", call("concat_ws", text("|"), text(SALT), *texts))
     order = [salted, *map(plain, hashed)]

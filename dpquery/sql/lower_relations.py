@@ -158,6 +158,13 @@ def _closed(relation: Relation) -> exp.Expr:
     return _bracketed(found)
 
 
+def _one_row(name: str) -> exp.Values:
+    """Return a table of one row, to be joined with for the sake of a condition."""
+    row = exp.Tuple(expressions=[exp.Boolean(this=True)])
+    alias = exp.TableAlias(this=identifier(name), columns=[identifier("one")])
+    return exp.Values(expressions=[row], alias=alias)
+
+
 def _table(relation: Relation) -> exp.Expr:
     """Return a relation that makes columns as one table of FROM."""
     match relation:
@@ -255,9 +262,10 @@ def query(relation: Relation) -> exp.Query:
                 SetKind.INTERSECT: exp.Intersect,
                 SetKind.EXCEPT: exp.Except,
             }
+            merges = distinct or kind is not SetKind.UNION
             return kinds[kind](
-                this=_side(left, merges=distinct),
-                expression=_side(right, merges=distinct),
+                this=_side(left, merges=merges),
+                expression=_side(right, merges=merges),
                 distinct=distinct,
             )
         case Top(child=Project() as project):

@@ -122,7 +122,13 @@ def combined(operation: SetOperation, left: Owned, right: Owned) -> Owned:
         columns, unit = (*columns, hidden), hidden
         units.append(hidden)
     relation = replace(operation, left=one, right=other, columns=columns)
-    return Owned(relation, unit, tuple(units), left.kind, tuple(keys), left.attached)
+    return replace(
+        left,
+        relation=relation,
+        unit=unit,
+        units=tuple(units),
+        owner_keys=tuple(keys),
+    )
 
 
 def _with_unit_last(side: Owned, width: int) -> Project:

@@ -89,7 +89,15 @@ def merged(relation: Relation, private: Sequence[Owned]) -> Owned:
     """Return what rows that are joined, and have one unit, know of it."""
     units = dict.fromkeys(unit for each in private for unit in each.units)
     keys = dict.fromkeys(key for each in private for key in each.owner_keys)
-    return Owned(relation, private[0].unit, tuple(units), private[0].kind, tuple(keys))
+    first = private[0]
+    return Owned(
+        relation,
+        first.unit,
+        tuple(units),
+        first.kind,
+        tuple(keys),
+        by_row=first.by_row,
+    )
 
 
 def attached_to(outer: Owned, inner: Owned) -> Owned:

@@ -43,6 +43,7 @@ from dpquery.plan.analysis.ties import (
     untied,
 )
 from dpquery.plan.analysis.total_order import tie_breakers, without_ties
+from dpquery.plan.analysis.unambiguous import check_names
 from dpquery.plan.expressions import (
     Call,
     ColumnRef,
@@ -99,6 +100,7 @@ def own(relation: Relation, catalog: Catalog) -> Owned:
         hint = "public tables need no privacy; query them directly, or join one"
         place = place_of(relation)
         raise QueryRefused(msg, code="DPQ119", place=place, hint=hint)
+    check_names(rows.relation)
     return rows
 
 
@@ -251,7 +253,9 @@ class _Owners:
     def _scan(self, scan: Scan, unit: Expression) -> Owned:
         units = (unit,) if isinstance(unit, ColumnRef) else ()
         keys = owner_keys(scan, self._catalog)
-        return Owned(scan, unit, units, owner_of(scan.table).kind, keys)
+        owner = owner_of(scan.table)
+        by_row = owner.column == ROW_ID
+        return Owned(scan, unit, units, owner.kind, keys, by_row=by_row)
 
     # --- other joins -------------------------------------------------------------
 
@@ -322,7 +326,7 @@ class _Owners:
         if isinstance(child, Unowned):
             msg = "whole units are sampled, and public rows have none"
             raise QueryRefused(msg, code="DPQ133", place=sample.place, hint=hint)
-        if isinstance(child.unit, ColumnRef) and child.unit.name == ROW_ID:
+        if child.by_row:
             msg = "where every row is a unit, there is nothing to choose units by"
             raise QueryRefused(msg, code="DPQ133", place=sample.place, hint=hint)
         chosen = InSample(child.unit, sample.share, sample.seed)

@@ -14,6 +14,7 @@ from dpquery.plan.expressions import (
     Cast,
     ColumnRef,
     Expression,
+    Frame,
     Ordering,
     Window,
 )
@@ -38,6 +39,9 @@ _POSITIONS = frozenset(
     {"row_number", "ntile", "lag", "lead", "first_value", "last_value", "nth_value"}
 )
 """Window functions whose value depends on which of two equal rows comes first."""
+_OF_FRAME = frozenset({"first_value", "last_value", "nth_value"})
+"""Those that look for a row in their frame."""
+_ALL = Frame(rows=True, start=None, end=None)
 
 
 def tie_breakers(of: Iterable[ColumnRef]) -> tuple[Ordering, ...]:
@@ -123,7 +127,10 @@ def _extended(project: Project, more: tuple[Ordering, ...]) -> Project:
             return changed
         known = {*changed.partition, *(each.expression for each in changed.order)}
         rest = tuple(each for each in more if each.expression not in known)
-        return replace(changed, order=changed.order + rest)
+        frame = changed.frame
+        if frame is None and not changed.order and changed.function in _OF_FRAME:
+            frame = _ALL  # an order alone would end the frame at the current row
+        return replace(changed, order=changed.order + rest, frame=frame)
 
     return replace(
         project,

@@ -8,32 +8,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from dpquery.plan.aggregates import (
-    Aggregate,
-    AnyRow,
-    Average,
-    Count,
-    CountDistinct,
-    CountUnits,
-    Extreme,
-    Pair,
-    Quantile,
-    Spread,
-    Sum,
-)
+from dpquery.plan.aggregates import with_expressions
 from dpquery.plan.analysis.privacy_unit import of_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from dpquery.plan.expressions import Expression
     from dpquery.plan.program import AggregateQuery
     from dpquery.plan.relations import Owned
     from dpquery.policy.catalog import Catalog
-
-    Change = Callable[[Expression], Expression]
 
 
 def own_values(
@@ -49,32 +32,5 @@ def own_values(
     return replace(
         query,
         keys=tuple(replace(k, expression=tied(k.expression)) for k in query.keys),
-        aggregates=tuple(_changed(each, tied) for each in query.aggregates),
+        aggregates=tuple(with_expressions(each, tied) for each in query.aggregates),
     )
-
-
-def _changed(aggregate: Aggregate, change: Change) -> Aggregate:
-    """Return *aggregate* with each expression in it changed."""
-    match aggregate:
-        case Count(argument=argument, where=where):
-            return replace(
-                aggregate,
-                argument=_maybe(argument, change),
-                where=_maybe(where, change),
-            )
-        case CountUnits(where=where):
-            return replace(aggregate, where=_maybe(where, change))
-        case CountDistinct(values=values):
-            return replace(aggregate, values=tuple(map(change, values)))
-        case Sum() | Average() | Spread() | Quantile() | Extreme():
-            return replace(aggregate, argument=change(aggregate.argument))
-        case Pair(y=y, x=x):
-            return replace(aggregate, y=change(y), x=change(x))
-        case AnyRow(condition=condition):
-            return replace(aggregate, condition=change(condition))
-        case _:
-            assert_never(aggregate)
-
-
-def _maybe(expression: Expression | None, change: Change) -> Expression | None:
-    return None if expression is None else change(expression)
