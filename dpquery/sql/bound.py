@@ -212,16 +212,7 @@ def plain_names(called: Sequence[str]) -> list[str]:
     Return names for columns of the plan: unique, and as they are called if they can be.
 
     >>> plain_names(["c1", "COUNT(*)", "C1", "n"])
-    ['c1', 'c2', 'c3', 'n']
+    ['c1', 'c1_2', 'c2_2', 'n']
     """
     taken: set[str] = set()
-    found = []
-    for at, name in enumerate(called):
-        plain = name.isidentifier() and not name.startswith("__")
-        chosen, number = (name if plain else f"c{at}"), at
-        while fold(chosen) in taken:
-            number += 1
-            chosen = f"c{number}"
-        taken.add(fold(chosen))
-        found.append(chosen)
-    return found
+    return [column_name(name, f"c{at}", taken) for at, name in enumerate(called)]
