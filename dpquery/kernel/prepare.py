@@ -85,7 +85,7 @@ def prepare(
     )
     shares = _shares(program.releases, terms)
     steps = tuple(
-        priced(step, share, _delta(step, terms), terms.epsilon)
+        priced(step, share, _delta(step, terms), step.wishes.epsilon or terms.epsilon)
         for step, share in zip(program.releases, shares, strict=True)
     )
     definition = terms.promise.definition

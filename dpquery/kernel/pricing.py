@@ -26,6 +26,7 @@ from dpquery.plan.rewrite.decompose_aggregates import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from decimal import Decimal
 
     from dpquery.plan.aggregates import RankTarget
     from dpquery.plan.program import BoundedRanking, ReleaseStep
@@ -138,9 +139,11 @@ def wanted(target: RankTarget) -> Wanted:
             return Quantile(fraction.numerator, fraction.denominator)
 
 
-def priced(step: ReleaseStep, share: Loss, delta: float, epsilon: float) -> PricedStep:
+def priced(
+    step: ReleaseStep, share: Loss, delta: float, epsilon: float | Decimal
+) -> PricedStep:
     """
-    Return *step* with the noise that *share* buys.
+    Return *step* with the noise that *share* buys; *epsilon* is what was asked for.
 
     Raises:
         QueryRefused: DPQ127, groups cannot be hidden under pure DP; DPQ140, *share* is

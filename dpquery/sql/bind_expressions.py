@@ -148,9 +148,9 @@ class RowBinder:
         """Bind ``x IN (SELECT …)``; here it is refused."""
         raise self.refusal(
             node,
-            "IN with a subquery is not supported yet",
+            "IN with a subquery stands where none may stand",
             "DPQ115",
-            "list the values, or join the public table",
+            "list the values, or join the table",
         )
 
     def quantified(

@@ -137,12 +137,6 @@ def _row_norm(cells: int, bounding: Bounding) -> int:
     return cells if bounding.norm == 1 else math.isqrt(cells - 1) + 1
 
 
-def _rows_within(bounded: BoundedMoment, cells: int, norm: int) -> int:
-    """Return how many rows that add to all *cells* of a vector stay in its limit."""
-    rows = bounded.limit // (bounded.steps * row_reach(bounded.moment))
-    return rows // cells if norm == 1 else math.isqrt(rows * rows // cells)
-
-
 def _weighs(bounded: BoundedMoment) -> bool:
     """Return whether what a unit adds is more than the sum of what its rows add."""
     moment = bounded.moment

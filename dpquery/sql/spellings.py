@@ -156,27 +156,27 @@ Kinds: TypeAlias = type[exp.Expr] | tuple[type[exp.Expr], ...]
 UNSUPPORTED: tuple[tuple[Kinds, str, str, str], ...] = (
     (
         exp.Window,
-        "window functions are not supported yet",
+        "a window function stands where none may stand",
         "DPQ114",
-        "group the rows instead; ranks over an answer can be made from the answer",
+        "windows stand in SELECT, ORDER BY and QUALIFY",
     ),
     (
         (exp.Subquery, exp.Select, exp.Exists, exp.Any, exp.All, exp.SetOperation),
-        "subqueries are not supported yet",
+        "a subquery stands where none may stand",
         "DPQ115",
-        "join the table, or ask the inner query first and use its answer",
+        "write it as a WITH, and join it",
     ),
     (
         exp.Filter,
-        "FILTER clauses are not supported yet",
+        "FILTER stands behind something that is no aggregate",
         "DPQ121",
-        "COUNT(CASE WHEN … THEN 1 END), SUM(CASE WHEN … THEN x END)",
+        "COUNT(*) FILTER (WHERE …); of other values: CASE WHEN … THEN x END",
     ),
     (
         exp.AggFunc,
-        "this aggregate is not supported yet, or stands where none may stand",
+        "this aggregate is not answered, or stands where none may stand",
         "DPQ121",
-        "COUNT, COUNT(DISTINCT unit), SUM and AVG are answered",
+        "aggregates stand in SELECT, HAVING and ORDER BY; see `dpquery docs DPQ121`",
     ),
     (
         exp.Star,
@@ -186,7 +186,7 @@ UNSUPPORTED: tuple[tuple[Kinds, str, str, str], ...] = (
     ),
     (
         (exp.Rollup, exp.Cube, exp.GroupingSets),
-        "several levels of GROUP BY are not supported yet",
+        "several levels of GROUP BY stand where none may stand",
         "DPQ100",
         "ask for each level in a query of its own",
     ),

@@ -24,7 +24,7 @@ from .designs import NORM, TRUNCATE, Design, Noticed, database, row, visit
 from .removal import NOT_LOCAL, SHAPE, TOO_FAR, TOO_VISIBLE
 
 if TYPE_CHECKING:
-    from dpquery.plan.program import BoundedMoment, Bounding, ReleaseStep
+    from dpquery.plan.program import Bounding, ReleaseStep
     from dpquery.plan.rewrite import BoundingRules
 
 bound_contributions = import_module("dpquery.plan.rewrite.bound_contributions")
@@ -220,12 +220,8 @@ def test_rows_that_are_counted_twice(
 ) -> None:
     """Conditions that only look disjoint: light units are not clipped at all."""
 
-    def believing(bounded: BoundedMoment, _: int, __: int) -> int:
-        reach = lower_bounding.row_reach(bounded.moment)
-        return bounded.limit // (bounded.steps * reach)
-
     def break_it() -> None:
-        monkeypatch.setattr(lower_bounding, "_rows_within", believing)
+        monkeypatch.setattr(lower_bounding, "_row_norm", lambda *_: 1)
 
     one, other = "weight <= 2.50000000000000001", "weight >= 2.50000000000000002"
     of = Design(

@@ -142,7 +142,7 @@ def test_a_subquery_on_rows_of_others_at_the_boundary(
     of = Design(sql, RICH, hints=Hints(4, None))
 
     def break_it() -> None:
-        monkeypatch.setattr(rewrite, "of_unit", lambda expression, *_: expression)
+        monkeypatch.setattr(rewrite, "own_values", lambda query, *_: query)
 
     assert NOT_LOCAL in accepted(of, break_it)
 

@@ -85,8 +85,11 @@ def without_unit(kind: str) -> Callable[[Relation], exp.Query]:
         if isinstance(made, exp.Except | exp.Intersect):
             left, right = made.this.sql("duckdb"), made.expression.sql("duckdb")
             word = "NOT IN" if kind == "EXCEPT" else "IN"
-            text = f"SELECT * FROM ({left}) AS l WHERE l.c1 {word} "
-            text += f"(SELECT c1 FROM ({right}) AS r)"
+            mine, theirs = (
+                s.expressions[1].alias for s in (made.this, made.expression)
+            )
+            text = f'SELECT * FROM ({left}) AS l WHERE l."{mine}" {word} '
+            text += f'(SELECT "{theirs}" FROM ({right}) AS r)'
             return parse_one(text, read="duckdb")
         return made
 

@@ -99,7 +99,7 @@ def own(relation: Relation, catalog: Catalog) -> Owned:
         msg = "this query reads public tables only"
         hint = "public tables need no privacy; query them directly, or join one"
         place = place_of(relation)
-        raise QueryRefused(msg, code="DPQ119", place=place, hint=hint)
+        raise QueryRefused(msg, place=place, hint=hint)
     check_names(rows.relation)
     return rows
 
@@ -431,8 +431,8 @@ def _unmatched_public(join: Join) -> QueryRefused:
     msg = "this join keeps public rows that no private row matches"
     hint = (
         "whether a row has no match is a statement about everybody; put the\n"
-        "private table first, or use JOIN: groups of a public table are shown\n"
-        "even when they are empty"
+        "private table first, or group by columns of the public table and count a\n"
+        "column of the private one: COUNT(x), not COUNT(*)"
     )
     return QueryRefused(msg, code="DPQ111", place=join.place, hint=hint)
 

@@ -160,7 +160,7 @@ def test_unmatched_public_rows_are_refused(
 def test_public_tables_alone_are_refused(shop: Catalog) -> None:
     with pytest.raises(QueryRefused) as refusal:
         own(Scan(shop.tables["products"], "products"), shop)
-    assert refusal.value.code == "DPQ119"
+    assert refusal.value.code == "DPQ100"
 
 
 # --- joins of private tables ------------------------------------------------------
