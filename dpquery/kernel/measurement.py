@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dpquery.kernel.ranked import Histogram, ranked
 from dpquery.noise.additive import measure
 from dpquery.plan.aggregates import Units
-from dpquery.sql.lower import lower_release
-from dpquery.sql.lower_rankings import lower_distinct, lower_ranking
+from dpquery.sql.lowering.lower import lower_release
+from dpquery.sql.lowering.rankings import lower_distinct, lower_ranking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dpquery.kernel.pricing import PricedStep
     from dpquery.plan.aggregates import GridValue, Moment, RankTarget
     from dpquery.plan.program import ReleaseStep
-    from dpquery.sql.lower import EngineSQL
+    from dpquery.sql.lowering.lower import EngineSQL
 
 MAX_GROUPS = 1_000_000
 """Groups that one release may have before withholding."""

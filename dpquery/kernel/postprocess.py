@@ -19,10 +19,10 @@ from dpquery.engines.released import (
 )
 from dpquery.errors import QueryRefused
 from dpquery.kernel.estimates import value
-from dpquery.sql.lower_expressions import ENGINE_TYPES, key_type
-from dpquery.sql.lower_public import lower_public, public_types
-from dpquery.sql.parse import place_of_word
-from dpquery.sql.trees import ROW
+from dpquery.sql.lowering.expressions import ENGINE_TYPES, key_type
+from dpquery.sql.lowering.public import lower_public, public_types
+from dpquery.sql.parsing.parse import place_of_word
+from dpquery.sql.queries.trees import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -24,7 +24,7 @@ from dpquery.plan.aggregates import (
 )
 from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.results import Expected
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     import datetime as dt

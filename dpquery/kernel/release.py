@@ -19,7 +19,7 @@ from dpquery.kernel.postprocess import Above, finite, table_of
 from dpquery.ledger.store import Charge
 from dpquery.noise.intervals import point
 from dpquery.plan.program import LEVEL
-from dpquery.sql.lower_relations import parameter
+from dpquery.sql.lowering.relations import parameter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from dpquery.ledger.store import Ledger
     from dpquery.noise.intervals import Estimate
     from dpquery.plan.program import Cell
-    from dpquery.sql.lower import EngineSQL
+    from dpquery.sql.lowering.lower import EngineSQL
 
 
 @dataclass(frozen=True, slots=True)

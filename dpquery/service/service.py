@@ -22,7 +22,7 @@ from dpquery.policy.load import LoadedPolicy, load
 from dpquery.policy.ownership import find
 from dpquery.service.access import dataset_promise, grant
 from dpquery.service.session import Session, budget_of
-from dpquery.sql.bind_views import refused_views
+from dpquery.sql.queries.views import refused_views
 
 if TYPE_CHECKING:
     from pathlib import Path

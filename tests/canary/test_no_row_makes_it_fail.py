@@ -22,8 +22,8 @@ from dpquery.kernel.measurement import statements_of
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.bind import bind
-from dpquery.sql.lower_relations import parameter
+from dpquery.sql.lowering.relations import parameter
+from dpquery.sql.queries.bind import bind
 
 from .texts import questions, texts, typed_queries
 

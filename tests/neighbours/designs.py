@@ -10,7 +10,7 @@ import duckdb
 
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules, compile_program
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 from .clinic import NAMES, ROW, Hints, Row, Rows, catalog, people
 from .removal import Moved, Removal

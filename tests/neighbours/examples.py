@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 from .choices import Choices
 from .clinic import Hints, Row, Rows, catalog

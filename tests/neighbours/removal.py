@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dpquery.plan.aggregates import Units
 from dpquery.plan.analysis.sensitivity import unit_weights
-from dpquery.sql.lower import EngineSQL, lower_parts, lower_release
-from dpquery.sql.lower_rankings import (
+from dpquery.sql.lowering.lower import EngineSQL, lower_parts, lower_release
+from dpquery.sql.lowering.rankings import (
     lower_chosen,
     lower_distinct,
     lower_ranking,

@@ -9,15 +9,13 @@ import pytest
 from sqlglot import exp, parse_one
 
 from dpquery.plan.analysis import privacy_unit
-from dpquery.sql import (
-    lower,
-    lower_bounding,
-    lower_chain,
-    lower_domain,
-    lower_rankings,
-    lower_values,
-)
 from dpquery.sql.functions import cast, number
+from dpquery.sql.lowering import bounding as lower_bounding
+from dpquery.sql.lowering import chain as lower_chain
+from dpquery.sql.lowering import domain as lower_domain
+from dpquery.sql.lowering import lower
+from dpquery.sql.lowering import rankings as lower_rankings
+from dpquery.sql.lowering import values as lower_values
 
 from .clinic import Hints
 from .designs import NORM, TRUNCATE, Design, Noticed, database, row, visit

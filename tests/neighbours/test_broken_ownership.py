@@ -15,7 +15,7 @@ from dpquery.plan.analysis import (
 )
 from dpquery.plan.expressions import TRUE
 from dpquery.plan.relations import Join, JoinKind
-from dpquery.sql import lower_chain
+from dpquery.sql.lowering import chain as lower_chain
 
 from .clinic import Hints
 from .designs import Design, Noticed, database, row, visit

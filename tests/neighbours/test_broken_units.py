@@ -12,12 +12,10 @@ from dpquery.plan.analysis import (
     carried_unit,
     privacy_unit,
 )
-from dpquery.sql import (
-    lower_aggregates,
-    lower_relations,
-)
 from dpquery.sql.functions import call
-from dpquery.sql.lower_expressions import lower as lowered
+from dpquery.sql.lowering import aggregates as lower_aggregates
+from dpquery.sql.lowering import relations as lower_relations
+from dpquery.sql.lowering.expressions import lower as lowered
 
 from .clinic import Hints
 from .designs import Design, Noticed, database, row, visit

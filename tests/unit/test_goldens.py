@@ -52,8 +52,8 @@ from dpquery.plan.aggregates import (
 from dpquery.plan.program import BoundingMode, Program, ReleaseStep
 from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.service.access import dataset_promise
-from dpquery.sql.bind import bind
-from dpquery.sql.lower_relations import parameter
+from dpquery.sql.lowering.relations import parameter
+from dpquery.sql.queries.bind import bind
 
 from .plan_text import query_text, step_text
 
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from dpquery.engines.duckdb import DuckDBEngine
     from dpquery.policy.catalog import Catalog
     from dpquery.policy.load import LoadedPolicy
-    from dpquery.sql.lower import EngineSQL
+    from dpquery.sql.lowering.lower import EngineSQL
 
 GOLDENS = Path(__file__).parents[1] / "golden"
 SUBJECTS = ("bind", "rewrite", "lower", "explain", "errors", "capabilities")

@@ -39,7 +39,7 @@ from dpquery.sql.functions.signature import (
     named,
 )
 from dpquery.sql.functions.texts import read
-from dpquery.sql.time_formats import readable, written
+from dpquery.sql.functions.time_formats import readable, written
 
 VARCHAR, INTEGER, DOUBLE = SqlType.VARCHAR, SqlType.INTEGER, SqlType.DOUBLE
 DATE, TIMESTAMP, INTERVAL = SqlType.DATE, SqlType.TIMESTAMP, SqlType.INTERVAL

@@ -9,6 +9,11 @@ from sqlglot import exp
 from dpquery.plan.expressions import Expression, Literal
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.functions.forms import Lowered, binary, call, shortened
+from dpquery.sql.functions.regular_expressions import (
+    PatternError,
+    check_replacement,
+    groups_of,
+)
 from dpquery.sql.functions.signature import (
     TEXT,
     Function,
@@ -18,11 +23,6 @@ from dpquery.sql.functions.signature import (
     constant,
 )
 from dpquery.sql.functions.texts import read
-from dpquery.sql.regular_expressions import (
-    PatternError,
-    check_replacement,
-    groups_of,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,7 @@ from .conftest import EXACT, TERMS
 if TYPE_CHECKING:
     import duckdb
 
-    from dpquery.sql.lower import EngineSQL
+    from dpquery.sql.lowering.lower import EngineSQL
 
     from .conftest import Measure, Price, Rows
 

@@ -9,7 +9,7 @@ import pytest
 
 from dpquery.plan.expressions import Call
 from dpquery.plan.relations import Filter
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from dpquery.plan.expressions import Expression

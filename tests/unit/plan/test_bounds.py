@@ -27,7 +27,7 @@ from dpquery.plan.expressions import Call, Case, Cast, ColumnRef, Literal
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.functions import FUNCTIONS
 from dpquery.sql.literals import as_type
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.expressions import lower
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from dpquery.plan.analysis.dependencies import (
     undeclared,
 )
 from dpquery.plan.analysis.privacy_unit import own
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 
 from dpquery.engines.lockdown import PINNED
 from dpquery.plan.analysis.disjoint import disjoint
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.expressions import lower
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from dpquery.errors import QueryRefused
 from dpquery.plan.relations import Join, JoinKind
 from dpquery.plan.rewrite.fill_groups import fill_groups, matched
 from dpquery.plan.walk import relations
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

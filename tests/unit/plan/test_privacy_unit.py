@@ -15,7 +15,7 @@ from dpquery.plan.relations import Filter, Join, JoinKind, Relation, Scan
 from dpquery.plan.render import expression_text
 from dpquery.plan.walk import predicates, scans, visible
 from dpquery.policy.catalog import Hop
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

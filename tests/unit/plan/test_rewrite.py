@@ -12,7 +12,7 @@ from dpquery.plan.aggregates import Rows, Total, Units
 from dpquery.plan.program import BoundingMode, PublicKeys
 from dpquery.plan.rewrite import BoundingRules
 from dpquery.plan.walk import scans
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ from dpquery.plan.expressions import Cast, ColumnRef, Frame, Ordering, Window
 from dpquery.plan.relations import Filter, Listed, Named, Project
 from dpquery.plan.render import expression_text
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.lower_expressions import column
-from dpquery.sql.lower_relations import source
+from dpquery.sql.lowering.expressions import column
+from dpquery.sql.lowering.relations import source
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from dpquery.kernel.explain import readable
 from dpquery.plan.program import Query
 from dpquery.policy.catalog import Catalog, CatalogColumn, CatalogTable, Owner
 from dpquery.policy.engine_types import sql_type
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 from .extremes import TABLES
 

@@ -23,7 +23,7 @@ from dpquery.plan.expressions import (
 from dpquery.policy.catalog import SqlType
 from dpquery.policy.engine_types import sql_type
 from dpquery.sql.functions import Function, Parameter
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.expressions import lower
 
 BOOLEAN, INTEGER, DECIMAL = SqlType.BOOLEAN, SqlType.INTEGER, SqlType.DECIMAL
 DOUBLE, VARCHAR = SqlType.DOUBLE, SqlType.VARCHAR

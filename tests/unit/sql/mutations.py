@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from dpquery.errors import DPQueryError
-from dpquery.sql.parse import parse
-from dpquery.sql.trees import text_of
+from dpquery.sql.parsing.parse import parse
+from dpquery.sql.queries.trees import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -9,8 +9,8 @@ import pytest
 from dpquery.plan.relations import Listed
 from dpquery.plan.render import expression_text, relation_lines
 from dpquery.plan.walk import relations
-from dpquery.sql.bind_from import MAX_TABLES
-from dpquery.sql.bind_tables import MAX_LISTED
+from dpquery.sql.queries.from_clause import MAX_TABLES
+from dpquery.sql.queries.tables import MAX_LISTED
 
 if TYPE_CHECKING:
     from dpquery.plan.relations import Relation

@@ -9,7 +9,7 @@ import pytest
 
 from dpquery.errors import QueryRefused, SQLSyntaxError
 from dpquery.plan.render import expression_text
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog

@@ -12,8 +12,8 @@ from dpquery.plan.expressions import Call, Expression, Literal
 from dpquery.plan.relations import Scan
 from dpquery.plan.walk import column_of, subexpressions
 from dpquery.policy.catalog import Catalog, SqlType
-from dpquery.sql.bind_expressions import RowBinder
-from dpquery.sql.scope import Named, Scope
+from dpquery.sql.expressions.binder import RowBinder
+from dpquery.sql.expressions.scope import Named, Scope
 
 NOON = dt.datetime(2026, 1, 31, 12, 30, 15, 999, tzinfo=dt.UTC)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dpquery.plan.render import expression_text
-from dpquery.sql.bind_keys import MAX_LEVELS
+from dpquery.sql.queries.keys import MAX_LEVELS
 
 if TYPE_CHECKING:
     from dpquery.plan.program import Query

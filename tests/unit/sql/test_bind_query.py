@@ -8,9 +8,9 @@ import pytest
 
 from dpquery.plan.render import relation_lines
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.bind import bind
-from dpquery.sql.bind_query import words_of
-from dpquery.sql.environment import environment_of
+from dpquery.sql.queries.bind import bind
+from dpquery.sql.queries.binder import words_of
+from dpquery.sql.queries.environment import environment_of
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog

@@ -10,7 +10,7 @@ import pytest
 
 from dpquery.plan.expressions import Call, Interval, Literal
 from dpquery.policy.catalog import Catalog, SqlType
-from dpquery.sql.constant_folding import FOLDS, simplified
+from dpquery.sql.expressions.constant_folding import FOLDS, simplified
 from dpquery.sql.functions import FUNCTIONS
 
 from .test_dialects import argument

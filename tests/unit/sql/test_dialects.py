@@ -10,8 +10,8 @@ import pytest
 from dpquery.errors import QueryRefused, SQLSyntaxError
 from dpquery.plan.expressions import Expression
 from dpquery.policy.catalog import Catalog
-from dpquery.sql.bind import bind
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.expressions import lower
+from dpquery.sql.queries.bind import bind
 
 from .conftest import PLAIN
 from .test_functions_ordinary import ROWS

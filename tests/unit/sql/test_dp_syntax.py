@@ -12,9 +12,13 @@ from hypothesis import strategies as st
 from sqlglot import Dialects, exp
 
 from dpquery.errors import DPQueryError, QueryRefused, SQLSyntaxError
-from dpquery.sql.dp_options import ContributionBounds, GroupSelection, UnitColumn
-from dpquery.sql.dp_syntax import attach, bounds_of, options_of, written
-from dpquery.sql.parse import parse
+from dpquery.sql.parsing.dp_options import (
+    ContributionBounds,
+    GroupSelection,
+    UnitColumn,
+)
+from dpquery.sql.parsing.dp_syntax import attach, bounds_of, options_of, written
+from dpquery.sql.parsing.parse import parse
 
 DIALECTS = sorted(each.value for each in Dialects if each.value)
 NO_SQL = {"dax", "prql"}  # formulas and pipelines: no list of columns with calls

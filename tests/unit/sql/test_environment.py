@@ -9,10 +9,10 @@ import pytest
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.render import relation_lines
-from dpquery.sql.bind import bind
-from dpquery.sql.bind_views import refused_views
-from dpquery.sql.environment import environment_of, reads_private, tables_in
-from dpquery.sql.parse import as_query, parse
+from dpquery.sql.parsing.parse import as_query, parse
+from dpquery.sql.queries.bind import bind
+from dpquery.sql.queries.environment import environment_of, reads_private, tables_in
+from dpquery.sql.queries.views import refused_views
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog

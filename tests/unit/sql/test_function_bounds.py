@@ -27,7 +27,7 @@ from dpquery.plan.expressions import (
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.functions import FUNCTIONS, Function, Parameter
 from dpquery.sql.literals import interval_of
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.expressions import lower
 
 from .extremes import DATE, DOUBLE, INTEGER, TIME, TIMESTAMP, VARCHAR, constants
 

@@ -11,10 +11,10 @@ from sqlglot import exp
 from dpquery.plan.analysis.bounds import bounds
 from dpquery.plan.expressions import Call, Literal
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.cost import MAX_LEVELS, MAX_NODES, cost
 from dpquery.sql.functions import FAMILIES, FUNCTIONS, MAX_TEXT
 from dpquery.sql.functions.forms import MAX_INPUT
-from dpquery.sql.lower_expressions import ENGINE_TYPES, functions_of, lower
+from dpquery.sql.lowering.cost import MAX_LEVELS, MAX_NODES, cost
+from dpquery.sql.lowering.expressions import ENGINE_TYPES, functions_of, lower
 
 from .extremes import (
     VARCHAR,

@@ -20,11 +20,11 @@ from dpquery.plan.expressions import (
 )
 from dpquery.policy.catalog import SqlType
 from dpquery.policy.engine_types import sql_type
-from dpquery.sql.constant_folding import simplified
-from dpquery.sql.cost import MAX_LEVELS, MAX_NODES, cost
+from dpquery.sql.expressions.constant_folding import simplified
 from dpquery.sql.functions import FUNCTIONS, Parameter
 from dpquery.sql.literals import as_type
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.cost import MAX_LEVELS, MAX_NODES, cost
+from dpquery.sql.lowering.expressions import lower
 
 from .extremes import BOUNDARIES, SPANS, calls, constants
 

@@ -25,10 +25,10 @@ from dpquery.plan.expressions import (
 )
 from dpquery.policy.catalog import Catalog, SqlType
 from dpquery.policy.engine_types import sql_type
-from dpquery.sql.bind import bind
 from dpquery.sql.literals import as_type, common_type, compared_type
-from dpquery.sql.lower_expressions import ENGINE_TYPES, lower
-from dpquery.sql.lower_values import on_grid, raw
+from dpquery.sql.lowering.expressions import ENGINE_TYPES, lower
+from dpquery.sql.lowering.values import on_grid, raw
+from dpquery.sql.queries.bind import bind
 
 from .extremes import (
     BOOLEAN,

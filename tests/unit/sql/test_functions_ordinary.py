@@ -11,9 +11,9 @@ from dpquery.engines.base import Limits
 from dpquery.engines.lockdown import configuration
 from dpquery.plan.expressions import Call, Expression
 from dpquery.policy.catalog import Catalog
-from dpquery.sql.bind import bind
 from dpquery.sql.functions import ALIASES, FUNCTIONS, OVERLOADS
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.expressions import lower
+from dpquery.sql.queries.bind import bind
 
 from .conftest import PLAIN
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.arguments import signature
+from dpquery.sql.expressions.arguments import signature
 from dpquery.sql.functions import ALIASES, FAMILIES, FUNCTIONS, Function, Parameter
 from dpquery.sql.functions.signature import DATES, LISTS
 from dpquery.sql.literals import Literal

@@ -33,8 +33,8 @@ from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
 from dpquery.service.access import dataset_promise
-from dpquery.sql.dp_syntax import written
-from dpquery.sql.parse import parse
+from dpquery.sql.parsing.dp_syntax import written
+from dpquery.sql.parsing.parse import parse
 
 from ...canary.texts import HERE as CANARY  # noqa: TID252 -- tests are no package
 from ...canary.texts import queries_in, texts  # noqa: TID252 -- tests are no package

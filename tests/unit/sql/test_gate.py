@@ -8,8 +8,8 @@ import pytest
 from sqlglot import Dialect, Dialects, TokenType
 
 from dpquery.errors import SQLSyntaxError
-from dpquery.sql import gate
-from dpquery.sql.parse import parse
+from dpquery.sql.parsing import gate
+from dpquery.sql.parsing.parse import parse
 
 COUNT = "SELECT COUNT(*) FROM visits"
 

@@ -20,7 +20,7 @@ from dpquery.plan.expressions import (
     Literal,
 )
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.lower_aggregates import aggregated, functions_in, in_sample
+from dpquery.sql.lowering.aggregates import aggregated, functions_in, in_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ import pytest
 from dpquery.engines.lockdown import PINNED
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
-from dpquery.sql.lower import lower_release
-from dpquery.sql.lower_bounding import few_rows, scaled_by_unit
+from dpquery.sql.lowering.bounding import few_rows, scaled_by_unit
+from dpquery.sql.lowering.lower import lower_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,8 @@ import pytest
 from dpquery.engines.lockdown import PINNED
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
-from dpquery.sql.lower_public import lower_public, public_types
-from dpquery.sql.lower_rankings import (
+from dpquery.sql.lowering.public import lower_public, public_types
+from dpquery.sql.lowering.rankings import (
     lower_chosen,
     lower_distinct,
     lower_ranking,

@@ -11,9 +11,9 @@ from dpquery.engines.lockdown import PINNED
 from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.relations import Released
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.lower import lower_parts
-from dpquery.sql.lower_expressions import column
-from dpquery.sql.lower_relations import parameter, source
+from dpquery.sql.lowering.expressions import column
+from dpquery.sql.lowering.lower import lower_parts
+from dpquery.sql.lowering.relations import parameter, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

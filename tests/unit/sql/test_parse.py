@@ -9,8 +9,8 @@ import pytest
 from sqlglot import exp
 
 from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
-from dpquery.sql.bind import bind
-from dpquery.sql.parse import parse
+from dpquery.sql.parsing.parse import parse
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpquery.sql.regular_expressions import (
+from dpquery.sql.functions.regular_expressions import (
     MAX_PATTERN,
     PatternError,
     check_replacement,

@@ -12,8 +12,8 @@ from dpquery.errors import QueryRefused
 from dpquery.plan.relations import Scan
 from dpquery.plan.walk import column_of
 from dpquery.policy.catalog import fold
-from dpquery.sql.bind import bind
-from dpquery.sql.scope import Named, Scope, find_table, nearest
+from dpquery.sql.expressions.scope import Named, Scope, find_table, nearest
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog

@@ -7,7 +7,7 @@ import string
 import duckdb
 import pytest
 
-from dpquery.sql.time_formats import readable, written
+from dpquery.sql.functions.time_formats import readable, written
 
 LETTERS = string.ascii_letters + "%"
 

@@ -14,8 +14,8 @@ from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.policy.build import build
 from dpquery.policy.catalog import Catalog
 from dpquery.policy.load import load
-from dpquery.sql.bind import bind
-from dpquery.sql.lower import lower_release
+from dpquery.sql.lowering.lower import lower_release
+from dpquery.sql.queries.bind import bind
 
 POLICY = """\
 version: 1
