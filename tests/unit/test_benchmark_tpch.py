@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sql.tpch`: which of the 22 queries are answered, and as DuckDB."""
+"""`python -m benchmarks.sql.tpch`: which queries are answered, and as by DuckDB."""
 
 from __future__ import annotations
 

@@ -64,11 +64,12 @@ class AnswerBinder:
         counted = counted_partners(self._binder, select, tables, self._environment)
         if counted is not None:
             return counted
-        self._own = {fold(_called(item)) for item in tables.items}
+        called = [(self._called(item), item) for item in tables.items]
+        self._own = {fold(name) for name, _ in called}
         if not any(isinstance(item.bound, AnswerQuery) for item in tables.items):
             self._around = tables
         sources: list[tuple[str, AnswerQuery]] = []
-        nodes = [self._table(item, sources) for item in tables.items]
+        nodes = [self._table(item, name, sources) for name, item in called]
         tree = _select(self._without_tables(select))
         for item, node in zip(tables.items, nodes, strict=True):
             if item.join is not None:
@@ -79,7 +80,7 @@ class AnswerBinder:
                 tree.set("from_", exp.From(this=node))
             else:
                 tree.append("laterals", node)
-        return _named(tree, select, tables, sources)
+        return _named(tree, select, tables.block, called, sources)
 
     def public(self, public: PublicQuery) -> AnswerQuery:
         """Return a query of public tables as it is, its tables replaced."""
@@ -236,9 +237,17 @@ class AnswerBinder:
         tables = ("from_", "joins", "laterals", "with_")
         return mapped(_without(select, *tables), self._part)
 
-    def _table(self, item: Item, sources: list[tuple[str, AnswerQuery]]) -> exp.Expr:
+    def _called(self, item: Item) -> str:
+        """Return the name by which a table of FROM is called; subqueries have one."""
+        name = alias_name(item.node) or item.node.name
+        nameless = not name and isinstance(item.node, exp.Subquery)
+        return self._binder.alias("query") if nameless and item.bound else name
+
+    def _table(
+        self, item: Item, alias: str, sources: list[tuple[str, AnswerQuery]]
+    ) -> exp.Expr:
         """Return what one table of FROM means."""
-        node, bound, alias = item.node, item.bound, _called(item)
+        node, bound = item.node, item.bound
         if bound is None:
             return mapped(node, self._part)
         if isinstance(bound, AnswerQuery | PublicQuery | RowsQuery):
@@ -273,22 +282,18 @@ def _without(node: exp.Expr, *keys: str) -> exp.Expr:
     return left
 
 
-def _called(item: Item) -> str:
-    """Return the name by which a table of FROM is called."""
-    return alias_name(item.node) or item.node.name
-
-
 def _named(
     tree: exp.Select,
     select: exp.Select,
-    tables: FromClause,
+    block: Block,
+    called: list[tuple[str, Item]],
     sources: list[tuple[str, AnswerQuery]],
 ) -> AnswerQuery:
     """Give every column its name, and ``*`` its columns, where they are known."""
     made: list[exp.Expr] = []
     names: list[str] = []
     for item, column in zip(select.expressions, tree.expressions, strict=True):
-        stars = _stars(item, tables, dict(sources))
+        stars = _stars(item, called, dict(sources))
         if stars is None:
             return AnswerQuery(tree, None, tuple(sources))
         for table, name in stars:
@@ -296,7 +301,7 @@ def _named(
             names.append(name)
         if not stars:
             made.append(column.unalias())
-            names.append(output_name(item, tables.block))
+            names.append(output_name(item, block))
     names = unique_names(names)
     aliased = [
         column  # under its own name: an alias would hide that it is not there
@@ -309,7 +314,7 @@ def _named(
 
 
 def _stars(
-    item: exp.Expr, tables: FromClause, sources: dict[str, AnswerQuery]
+    item: exp.Expr, called: list[tuple[str, Item]], sources: dict[str, AnswerQuery]
 ) -> list[tuple[str, str]] | None:
     """Return the columns that ``*`` means; none for no star; ``None`` if unknown."""
     star = item.this if isinstance(item, exp.Column) else item
@@ -321,8 +326,7 @@ def _stars(
     if any(star.args.get(key) for key in ("except_", "replace", "rename")):
         return None
     found: list[tuple[str, str]] = []
-    for each in tables.items:
-        alias = _called(each)
+    for alias, each in called:
         if isinstance(item, exp.Column) and fold(alias) != fold(item.table):
             continue
         names = _columns_of(each, sources.get(alias))

@@ -43,6 +43,9 @@ def cells(ask: Ask, sql: str) -> dict[str, str]:
             {"n": "r1.a0@0", "s": "r1.a1@0"},
         ),
         (f"SELECT n, RANK() OVER (ORDER BY n) AS r FROM ({N}) AS t", {"n": "r1.a0@0"}),
+        # ... that nobody has named
+        (f"SELECT n FROM ({N}) WHERE n > 5", {"n": "r1.a0@0"}),
+        (f"SELECT n, m FROM ({N}), ({M})", {"n": "r1.a0@0", "m": "r2.a0@1"}),
         # of two answers: each by its own row
         (
             f"SELECT a.n, b.m FROM ({N}) AS a JOIN ({M}) AS b ON a.status = b.status",
