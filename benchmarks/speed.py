@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -25,6 +22,7 @@ from unittest import mock
 
 import duckdb
 
+from benchmarks.tpch_data import CACHE, generate, policy_on
 from dpquery.engines import duckdb as engine
 from dpquery.engines.statement_check import check_statement
 from dpquery.service import Service
@@ -35,11 +33,6 @@ if TYPE_CHECKING:
     from dpquery.service import Session
 
 HERE = Path(__file__).parent
-TABLES = (
-    *("region", "nation", "supplier", "part"),
-    *("customer", "orders", "lineitem"),
-)
-"""Parents before their children."""
 LIMITS: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": "4GB",
     "threads": 2,
@@ -203,36 +196,6 @@ class Times:
     """The same question once more."""
 
 
-def generator() -> str | None:
-    """Return the path of ``tpchgen-cli``, if it is installed."""
-    beside = str(Path(sys.executable).parent)
-    return shutil.which("tpchgen-cli", path=beside) or shutil.which("tpchgen-cli")
-
-
-def generate(scale: float, cache: Path) -> Path:
-    """Return a DuckDB file with TPC-H at *scale*; it is made once."""
-    database = cache / f"tpch-{scale:g}.duckdb"
-    if database.exists():
-        return database
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        tool = generator()
-        if tool is None:
-            sys.exit("tpchgen-cli is missing: pip install 'dpquery[bench]'")
-        tables = f"--tables={','.join(TABLES)}"
-        parquet = [tool, "parquet", "-s", f"{scale:g}", "-o", folder, "--quiet"]
-        subprocess.run([*parquet, tables], check=True)  # noqa: S603 -- our own words
-        unfinished = Path(folder) / "tpch.duckdb"
-        with duckdb.connect(unfinished) as connection:
-            for table in TABLES:
-                file = str(Path(folder) / f"{table}.parquet")
-                connection.execute(
-                    f"CREATE TABLE {table} AS FROM read_parquet(?)", [file]
-                )
-        unfinished.rename(database)
-    return database
-
-
 class Stopwatch:
     """Adds up the time that DuckDB needs for dpquery's statements."""
 
@@ -301,10 +264,7 @@ def _took(work: Callable[[], object]) -> float:
 def measure(database: Path, runs: int, questions: Sequence[Question]) -> list[Times]:
     """Return the times of *questions*: *runs* rounds, every question in each."""
     with tempfile.TemporaryDirectory() as folder:
-        policy = Path(folder) / "tpch.yaml"
-        text = (HERE / "tpch.yaml").read_text(encoding="utf-8")
-        text = text.replace("tpch.duckdb", json.dumps(str(database.resolve())))
-        policy.write_text(text, encoding="utf-8")
+        policy = policy_on(HERE / "tpch.yaml", database, Path(folder))
         with duckdb.connect(config=LIMITS) as plain, Service.open(policy) as service:
             plain.execute(f"ATTACH '{database}' AS tpch (READ_ONLY)")
             plain.execute("USE tpch")
@@ -371,7 +331,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.speed", description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="TPC-H scale factor")
     parser.add_argument("--runs", type=int, default=5, help="runs per query")
-    parser.add_argument("--cache", type=Path, default=HERE / "cache")
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--json", action="store_true", help="print JSON, no table")
     options = parser.parse_args(arguments)
     if options.runs < 1:

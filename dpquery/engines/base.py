@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dpquery.engines.sealed import Sealed
     from dpquery.policy.catalog import DescribedColumn
 
@@ -20,6 +22,8 @@ class Statement:
     functions: frozenset[str]
     """Functions and aggregates that the plan may call, lower case, as the engine's
     parser names them: ``EXTRACT(year FROM d)`` is ``date_part``."""
+    parameters: Mapping[str, list[Any]] = field(default_factory=dict)
+    """Lists of released values, by the names that stand in the SQL as ``$name``."""
 
 
 @dataclass(frozen=True, slots=True)

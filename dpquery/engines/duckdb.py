@@ -172,7 +172,8 @@ class DuckDBEngine:
             with cursor, time_limit(cursor, self._limits.seconds):
                 if planned is not None:
                     check_statement(cursor, planned)
-                return cursor.execute(sql).fetchall()
+                parameters = None if planned is None else dict(planned.parameters)
+                return cursor.execute(sql, parameters or None).fetchall()
         except EngineFailure:
             raise
         except duckdb.InterruptException:

@@ -53,6 +53,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "the released values could not be put into the shape you asked for",
         "a charge that was made stands; ask for the aggregates without the arithmetic",
     ),
+    "DPQ521": (
+        "the answer is larger than an answer may be",
+        "a charge that was made stands; ask for fewer rows or columns, or aggregate",
+    ),
+    "DPQ522": (
+        "the public tables of this query are too large to be read beside its answers",
+        "a charge that was made stands; use fewer of their rows or columns",
+    ),
 }
 
 
@@ -61,7 +69,7 @@ def failure(code: str, name: str = "") -> EngineFailure:
     Return the error with *code*.
 
     Args:
-        code: one of DPQ500 to DPQ520.
+        code: one of DPQ500 to DPQ522.
         name: a file's name without its folder, or what the last check found.
     """
     message, hint = _TEXTS[code]

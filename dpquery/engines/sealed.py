@@ -35,5 +35,5 @@ class Sealed:
         raise TypeError(msg)
 
     def open(self) -> list[tuple[Any, ...]]:
-        """Return the exact rows; called from ``kernel/release.py`` only."""
+        """Return the exact rows; called where they become noisy, or are public."""
         return self._rows

@@ -7,16 +7,17 @@ not list is refused (threats.md 1, gate G5). The parse reads no data.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from dpquery.engines.failures import failure
+from dpquery.engines.parse_tree import UnparsableError, statements, walk
 
 if TYPE_CHECKING:
+    import duckdb
+
     from dpquery.engines.base import Statement
+    from dpquery.engines.parse_tree import Node
 
 _OPERATORS = frozenset(
     {"+", "-", "*", "/", "//", "%", "||", "~~", "!~~", "~~*", "!~~*"}
@@ -29,7 +30,8 @@ _TABLE_FUNCTIONS = frozenset({"generate_series", "range", "unnest"})
 _EXPRESSIONS = frozenset(
     {
         *("BETWEEN", "CASE", "CAST", "COLUMN_REF", "COMPARISON", "CONJUNCTION"),
-        *("CONSTANT", "FUNCTION", "OPERATOR", "STAR", "SUBQUERY", "TYPE", "WINDOW"),
+        *("CONSTANT", "FUNCTION", "OPERATOR", "PARAMETER", "STAR", "SUBQUERY"),
+        *("TYPE", "WINDOW"),
     }
 )
 _OPERATOR_TYPES = frozenset(
@@ -48,8 +50,6 @@ _CLAUSES = frozenset(
 )
 _JOINS = frozenset({"CROSS", "REGULAR"})
 
-Node = dict[str, Any]
-
 
 def check_statement(
     connection: duckdb.DuckDBPyConnection, statement: Statement
@@ -60,7 +60,7 @@ def check_statement(
     Raises:
         EngineFailure: DPQ510; a fault of dpquery, never of the analyst.
     """
-    found = _Found(statement.functions | _OPERATORS)
+    found = _Found(statement.functions | _OPERATORS, frozenset(statement.parameters))
     problem = _walk(connection, statement.sql, found)
     if problem is None and found.tables != statement.tables:
         problem = "it reads other tables than planned"
@@ -77,40 +77,23 @@ class _Found:
     """What the walk may meet, and which tables it met."""
 
     functions: frozenset[str]
+    parameters: frozenset[str]
     tables: set[str] = field(default_factory=set)
 
 
 def _walk(connection: duckdb.DuckDBPyConnection, sql: str, found: _Found) -> str | None:
     """Fill *found* from *sql*; return what is wrong with it, if anything."""
-    if "\0" in sql:
-        return "it holds a NUL character"
     try:
-        rows = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
-        tree = json.loads(rows[0][0])
-        statements = tree.get("statements", ())
-        if tree["error"] or len(statements) != 1:
+        parsed = statements(connection, sql)
+        if len(parsed) != 1:
             return "it is not one SELECT"
-        _visit(statements[0], frozenset(), found)
+        for node, ctes in walk(parsed[0], frozenset()):
+            _check_node(node, ctes, found)
     except _UnexpectedError as unexpected:
         return str(unexpected)
-    except (duckdb.ParserException, LookupError, RecursionError):
+    except (UnparsableError, LookupError, RecursionError):
         return "it cannot be parsed"
     return None
-
-
-def _visit(node: Node, names: frozenset[str], found: _Found) -> None:
-    """Check *node* and all below it; *names* are the CTEs in scope."""
-    if "type" in node:
-        _check_node(node, names, found)
-    for cte in node.get("cte_map", {}).get("map", ()):
-        _visit(cte["value"], names, found)
-        names |= {cte["key"]}
-    below = [value for key, value in node.items() if key != "cte_map"]
-    for value in below:
-        if isinstance(value, dict):
-            _visit(value, names, found)
-        elif isinstance(value, list):
-            below.extend(value)  # lists hold nodes, lists of nodes, and names
 
 
 def _check_node(node: Node, names: frozenset[str], found: _Found) -> None:
@@ -139,6 +122,8 @@ def _check_expression(node: Node, found: _Found) -> None:
             _check_function(node, node["function_name"], found)
         case "OPERATOR" if node["type"] not in _OPERATOR_TYPES:
             raise _UnexpectedError("an operator that no plan uses")
+        case "PARAMETER" if node["identifier"] not in found.parameters:
+            raise _UnexpectedError("a parameter that is not given")
         case "STAR" if node["columns"]:
             raise _UnexpectedError("columns chosen by a pattern")
         case kind if kind not in _EXPRESSIONS:

@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
+from dpquery.kernel.spreads import pair_value, spread_value
 from dpquery.noise.intervals import Estimate, Linear, Ratio, Reading, point
-from dpquery.plan.aggregates import Estimator, LinearEstimator, Moment, RatioEstimator
+from dpquery.plan.aggregates import (
+    AnyEstimator,
+    Estimator,
+    LinearEstimator,
+    Moment,
+    PairEstimator,
+    RankEstimator,
+    RankTarget,
+    RatioEstimator,
+    SpreadEstimator,
+    Units,
+)
+from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
-    from dpquery.kernel.prepare import PricedStep
+    from dpquery.kernel.pricing import PricedStep
+    from dpquery.plan.aggregates import GridValue
     from dpquery.plan.program import ReleasedColumn
 
 LARGEST_INTEGER = 2**63 - 1
 """Released whole numbers saturate where SQL's BIGINT ends: post-processing."""
+ONE_IN_TWENTY = 1.645
+"""Standard deviations that noise exceeds, in one direction, one time in twenty."""
+SURE = 3.0
+"""Standard deviations that noise hardly ever exceeds."""
 
 Readings: TypeAlias = Mapping[Moment, int]
 """Noisy moments of one group, in sub-steps."""
+Chosen: TypeAlias = Mapping[tuple["GridValue", RankTarget], Fraction]
+"""Values of one group that were chosen by rank, in steps of their grids."""
 
 
-def estimate(estimator: Estimator, priced: PricedStep, readings: Readings) -> Estimate:
-    """Return the estimate of one released cell, with the noise that is in it."""
+def estimate(
+    estimator: Estimator, priced: PricedStep, readings: Readings
+) -> Estimate | None:
+    """Return the estimate of one released cell, with its noise; ``None``: no law."""
     match estimator:
         case LinearEstimator(terms=terms):
             return _linear(terms, priced, readings)
@@ -33,6 +57,8 @@ def estimate(estimator: Estimator, priced: PricedStep, readings: Readings) -> Es
                 low=float(value.grid * value.low),
                 high=float(value.grid * value.high),
             )
+        case SpreadEstimator() | PairEstimator() | RankEstimator() | AnyEstimator():
+            return None
         case _:
             assert_never(estimator)
 
@@ -42,36 +68,91 @@ def _linear(
     priced: PricedStep,
     readings: Readings,
 ) -> Linear:
-    index = {bounded.moment: at for at, bounded in enumerate(priced.step.moments)}
-    return Linear(
-        tuple(
-            (
-                float(coefficient / priced.step.moments[index[moment]].steps),
-                Reading(readings[moment], priced.noise[index[moment]]),
-            )
-            for coefficient, moment in terms
-        )
-    )
+    found = []
+    for coefficient, moment in terms:
+        steps, noise = priced.noise_of(moment)
+        reading = Reading(readings[moment], noise)
+        found.append((float(coefficient / steps), reading))
+    return Linear(tuple(found))
 
 
 def value(
-    column: ReleasedColumn, priced: PricedStep, readings: Readings
-) -> int | float | None:
+    column: ReleasedColumn, priced: PricedStep, readings: Readings, chosen: Chosen
+) -> Any:  # noqa: ANN401 -- a cell
     """
-    Return the released number of one cell.
+    Return the released value of one cell.
 
     Sums are exact fractions until the last step, so that 0.1 + 0.2 prints as 0.3.
     """
     match column.estimator:
-        case LinearEstimator(terms=terms, integer=integer):
-            steps = {b.moment: b.steps for b in priced.step.moments}
+        case LinearEstimator(terms=terms, integer=integer, presence=presence):
+            if presence is not None and _absent(presence, priced, readings):
+                return None
             exact = sum(
-                (c * readings[moment] / steps[moment] for c, moment in terms),
+                (c * exact_reading(m, priced, readings) for c, m in terms),
                 Fraction(0),
             )
             whole = max(-LARGEST_INTEGER, min(LARGEST_INTEGER, round(exact)))
             return whole if integer else float(exact)
         case RatioEstimator():
-            return point(estimate(column.estimator, priced, readings))
+            found = estimate(column.estimator, priced, readings)
+            return None if found is None else point(found)
+        case SpreadEstimator():
+            return spread_value(column.estimator, priced, readings)
+        case PairEstimator():
+            return pair_value(column.estimator, priced, readings)
+        case RankEstimator(value=of, target=target, presence=presence):
+            if _too_few(presence, priced, readings):
+                return None
+            return _typed(chosen[of, target] * of.grid, column.type)
+        case AnyEstimator(count=count, negated=negated, presence=presence):
+            if presence is not None and _absent(presence, priced, readings):
+                return None
+            number, deviation = _counted(count, priced, readings)
+            return (number > max(0.5, ONE_IN_TWENTY * deviation)) is not negated
         case _:
             assert_never(column.estimator)
+
+
+def exact_reading(moment: Moment, priced: PricedStep, readings: Readings) -> Fraction:
+    """Return a noisy moment in steps of its grid, without rounding."""
+    steps, _ = priced.noise_of(moment)
+    return Fraction(readings[moment], steps)
+
+
+def _counted(
+    moment: Moment, priced: PricedStep, readings: Readings
+) -> tuple[float, float]:
+    """Return a noisy count and the standard deviation of its noise."""
+    steps, noise = priced.noise_of(moment)
+    return readings[moment] / steps, noise.std / steps
+
+
+def _absent(presence: Units, priced: PricedStep, readings: Readings) -> bool:
+    """Return whether surely no unit has a value: then SQL's sum is NULL."""
+    number, deviation = _counted(presence, priced, readings)
+    return number + SURE * deviation < 1
+
+
+def _too_few(presence: Units, priced: PricedStep, readings: Readings) -> bool:
+    """Return whether noise alone could have made this count of units."""
+    number, deviation = _counted(presence, priced, readings)
+    return number < max(0.5, 2 * deviation)
+
+
+def _typed(number: Fraction, type_: SqlType) -> int | float | dt.date:
+    """Return a chosen value in its SQL type; times count in days from year 1."""
+    match type_:
+        case SqlType.INTEGER:
+            return max(-LARGEST_INTEGER, min(LARGEST_INTEGER, math.floor(number)))
+        case SqlType.DATE:
+            day = min(max(math.floor(number), 1), dt.date.max.toordinal())
+            return dt.date.fromordinal(day)
+        case SqlType.TIMESTAMP:
+            first = dt.datetime(1, 1, 1)  # noqa: DTZ001 -- SQL's have no zone
+            last = dt.datetime.max  # noqa: DTZ901 -- nor has this
+            most = (last - first) // dt.timedelta(seconds=1)
+            seconds = math.floor((number - 1) * 86_400)
+            return first + dt.timedelta(seconds=min(max(seconds, 0), most))
+        case _:
+            return float(number)

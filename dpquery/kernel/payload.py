@@ -6,12 +6,12 @@ exact value is ever in it.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from dpquery.cells import from_json as cell_from_json
+from dpquery.cells import to_json as cell_to_json
 from dpquery.errors import LedgerError
 from dpquery.noise import intervals
 
@@ -37,7 +37,7 @@ def to_text(published: Published) -> str:
     data = {
         "version": 1,
         "columns": published.columns,
-        "rows": [[_cell_to_json(cell) for cell in row] for row in published.rows],
+        "rows": [[cell_to_json(cell) for cell in row] for row in published.rows],
         "estimates": {
             name: [None if e is None else intervals.to_json(e) for e in cells]
             for name, cells in published.estimates.items()
@@ -58,44 +58,17 @@ def from_text(text: str | None) -> Published:
         data = json.loads(text or "")
         return Published(
             columns=tuple(data["columns"]),
-            rows=[tuple(_cell_from_json(cell) for cell in row) for row in data["rows"]],
+            rows=[tuple(cell_from_json(cell) for cell in row) for row in data["rows"]],
             estimates={
                 name: [None if e is None else intervals.from_json(e) for e in cells]
                 for name, cells in data["estimates"].items()
             },
             notes=tuple(data["notes"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         msg = "a stored answer cannot be read back"
         hint = "restore the ledger from a backup; nothing was charged"
         raise LedgerError(msg, code="DPQ559", hint=hint) from None
-
-
-def _cell_to_json(cell: object) -> object:
-    match cell:
-        case None | bool() | int() | float() | str():
-            return cell
-        case dt.datetime():
-            return {"timestamp": cell.isoformat()}
-        case dt.date():
-            return {"date": cell.isoformat()}
-        case Decimal():
-            return {"decimal": str(cell)}
-        case _:
-            msg = f"no JSON form for {type(cell).__name__}"
-            raise TypeError(msg)
-
-
-def _cell_from_json(cell: Any) -> object:  # noqa: ANN401 -- JSON
-    match cell:
-        case {"timestamp": str() as text}:
-            return dt.datetime.fromisoformat(text)
-        case {"date": str() as text}:
-            return dt.date.fromisoformat(text)
-        case {"decimal": str() as text}:
-            return Decimal(text)
-        case _:
-            return cell
 
 
 def bars(

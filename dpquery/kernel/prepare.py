@@ -13,38 +13,26 @@ from typing import TYPE_CHECKING
 from dpquery.accounting.accountant import loss_of_events
 from dpquery.accounting.allocation import split
 from dpquery.accounting.events import Event, Withholding
-from dpquery.accounting.loss import Definition, Loss
-from dpquery.errors import QueryRefused
+from dpquery.accounting.loss import Loss
+from dpquery.errors import BudgetExceeded, QueryRefused
 from dpquery.kernel.estimates import Readings, estimate
-from dpquery.noise.calibration import Additive, calibrate
+from dpquery.kernel.pricing import PricedStep, priced
 from dpquery.noise.intervals import Linear, interval
-from dpquery.noise.partition_selection import threshold
 from dpquery.plan.aggregates import (
     LinearEstimator,
-    Moment,
     RatioEstimator,
-    Units,
 )
-from dpquery.plan.analysis.sensitivity import unit_weights
-from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.results import Expected
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
     from dpquery.accounting.accountant import Promise
-    from dpquery.plan.program import (
-        Output,
-        PostQuery,
-        Program,
-        ReleasedColumn,
-        ReleaseStep,
-    )
+    from dpquery.plan.program import Program, ReleasedColumn, ReleaseStep
     from dpquery.policy.catalog import Catalog
-
-
-SMALLEST_SHARE = 1000
-"""Ledger units below which a measurement would be noise and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +45,10 @@ class Terms:
     delta: float
     """The chance, for one query, of showing a group that should be withheld."""
     rules: BoundingRules
-
-
-@dataclass(frozen=True, slots=True)
-class PricedStep:
-    """One release with its noise."""
-
-    step: ReleaseStep
-    noise: tuple[Additive, ...]
-    """One per moment, in the moment's sub-steps."""
-    handed_out: tuple[Loss, ...]
-    """What each moment may spend; checked again when the noise is drawn."""
-    threshold: int | None
-    """Groups show when their noisy unit count, in sub-steps, is at least this."""
-
-    @property
-    def unit_moment(self) -> int | None:
-        """The index of the moment that counts units, if there is one."""
-        kinds = [isinstance(each.moment, Units) for each in self.step.moments]
-        return kinds.index(True) if any(kinds) else None
+    now: dt.datetime | None = None
+    """The moment of the query, for ``current_date`` and the like."""
+    max_epsilon: float | None = None
+    """What one query may spend, whatever its own text says; ``None``: ``epsilon``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +56,18 @@ class Prepared:
     """A query that can be answered, at a known price."""
 
     sql: str
+    program: Program
     steps: tuple[PricedStep, ...]
-    post: PostQuery
     loss: Loss
     """What is debited."""
     events: tuple[Event, ...]
     fingerprint: str
     """Equal for queries with the same plan, noise and price."""
 
-    @property
-    def only_step(self) -> PricedStep:
-        """The one release of a query whose FROM has no released table."""
-        (step,) = self.steps
-        return step
+    def column(self, release: str, name: str) -> tuple[PricedStep, ReleasedColumn]:
+        """Return a column of the release called *release*."""
+        found = next(each for each in self.steps if each.step.name == release)
+        return found, next(c for c in found.step.columns if c.name == name)
 
 
 def prepare(
@@ -106,25 +78,63 @@ def prepare(
 
     Raises:
         SQLSyntaxError, QueryRefused: there is no private answer; nothing is charged.
+        BudgetExceeded: its own text asks for more than one query may spend.
     """
-    program = compile_program(bind(sql, catalog, dialect), catalog, terms.rules)
-    budget = terms.promise.loss_of(terms.epsilon)
-    shares = split(budget, [1.0] * len(program.releases))
+    program = compile_program(
+        bind(sql, catalog, dialect, terms.now), catalog, terms.rules
+    )
+    shares = _shares(program.releases, terms)
     steps = tuple(
-        _priced(step, share, terms)
+        priced(step, share, _delta(step, terms), step.wishes.epsilon or terms.epsilon)
         for step, share in zip(program.releases, shares, strict=True)
     )
-    events = tuple(event for step in steps for event in _events(step, terms.delta))
+    definition = terms.promise.definition
+    events = tuple(event for step in steps for event in step.events())
     loss = sum(
-        (each for step in steps for each in step.handed_out),
-        Loss.zero(budget.definition),
+        (each for step in steps for each in step.handed_out), Loss.zero(definition)
     )
     withheld = [e for e in events if isinstance(e, Withholding)]
-    loss += loss_of_events(withheld, budget.definition)
+    loss += loss_of_events(withheld, definition)
     _check(events, loss)
-    return Prepared(
-        sql, steps, program.post, loss, events, _fingerprint(program, steps)
-    )
+    return Prepared(sql, program, steps, loss, events, _fingerprint(program, steps))
+
+
+def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
+    """
+    Return what each release may spend.
+
+    Releases that say how much they want get that; the others share what the query as a
+    whole was asked with.
+    """
+    asked = [step.wishes.epsilon for step in releases]
+    others = asked.count(None)
+    budget = terms.promise.loss_of(terms.epsilon)
+    rest = iter(split(budget, [1.0] * others) if others else ())
+    shares = [
+        next(rest) if wish is None else terms.promise.loss_of(float(wish))
+        for wish in asked
+    ]
+    most = terms.max_epsilon or terms.epsilon
+    total = sum(shares, Loss.zero(budget.definition))
+    if others < len(asked) and not total.within(terms.promise.loss_of(most)):
+        place = next(s.wishes.place for s in releases if s.wishes.epsilon is not None)
+        msg = f"this asks for more than ε {most:g}, the limit of one query"
+        hint = "lower epsilon in OPTIONS, or ask the owner for more"
+        raise BudgetExceeded(msg, code="DPQ203", place=place, hint=hint)
+    return shares
+
+
+def _delta(step: ReleaseStep, terms: Terms) -> float:
+    """Return the release's δ; the query's own may be smaller than the policy's."""
+    wish = step.wishes.delta
+    if wish is None:
+        return terms.delta
+    if float(wish) > terms.delta:
+        msg = f"delta {float(wish):g} is above the policy's {terms.delta:g}"
+        hint = "options can tighten the policy, never loosen it: leave delta out"
+        place = step.wishes.place
+        raise QueryRefused(msg, code="DPQ136", place=place, hint=hint)
+    return float(wish)
 
 
 def _check(events: tuple[Event, ...], charged: Loss) -> None:
@@ -134,97 +144,33 @@ def _check(events: tuple[Event, ...], charged: Loss) -> None:
         raise RuntimeError(msg)
 
 
-def _priced(step: ReleaseStep, share: Loss, terms: Terms) -> PricedStep:
-    if step.withholds and share.definition is Definition.PURE:
-        msg = "the groups of this query are not public, and pure DP cannot hide them"
-        place = step.keys[0].place
-        hint = (
-            "group by columns with `values`, `values_from` or bounds, or by columns\n"
-            "of public tables; the owner may also give the budget a delta"
-        )
-        raise QueryRefused(msg, code="DPQ127", place=place, hint=hint)
-    shares = weights(step)
-    if share.amount < SMALLEST_SHARE * sum(shares):
-        parts = len(shares)
-        msg = f"ε {terms.epsilon:g} is too little for this query's {parts} measurements"
-        hint = "ask for more, or for fewer columns at a time"
-        raise QueryRefused(msg, code="DPQ140", hint=hint)
-    handed_out = split(share, shares)
-    noise = tuple(
-        calibrate(bounded.sensitivity, loss)
-        for bounded, loss in zip(step.moments, handed_out, strict=True)
-    )
-    priced = PricedStep(step, noise, handed_out, None)
-    unit = priced.unit_moment
-    if not step.withholds or unit is None:
-        return priced
-    least = threshold(
-        noise[unit], delta=terms.delta, weights=unit_weights(step.bounding)
-    )
-    return PricedStep(step, noise, handed_out, least)
-
-
-def weights(step: ReleaseStep) -> list[float]:
-    """
-    Return how one release's loss is shared among its moments.
-
-    Equal shares give equal relative errors. An average whose count nobody asked for
-    gives two thirds to its sum: theory.md 2.2, 1.77 instead of 2.18 at τ = 0.3.
-    """
-    shown = {
-        moment
-        for column in step.columns
-        if isinstance(column.estimator, LinearEstimator)
-        for _, moment in column.estimator.terms
-    }
-    averaged: set[Moment] = {
-        column.estimator.numerator
-        for column in step.columns
-        if isinstance(column.estimator, RatioEstimator)
-        and column.estimator.denominator not in shown
-    }
-    return [2.0 if each.moment in averaged else 1.0 for each in step.moments]
-
-
-def _events(priced: PricedStep, delta: float) -> list[Event]:
-    events: list[Event] = [noise.event() for noise in priced.noise]
-    if priced.threshold is not None:
-        events.append(Withholding(delta))
-    return events
-
-
 def _fingerprint(program: Program, steps: tuple[PricedStep, ...]) -> str:
     """Name what is answered and how; positions in the text are not part of it."""
-    parts = [repr(program), *(repr((s.noise, s.threshold)) for s in steps)]
+    noise = ((s.vectors, s.unions, s.choices, s.threshold, s.delta) for s in steps)
+    parts = [repr(program), *map(repr, noise)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ...]:
     """Return the half width to expect of every noisy column; ``None``: unknown yet."""
-    step = prepared.only_step
-    return tuple(
-        Expected(output.name, _half_width(step, column, confidence))
-        for output, column in released_outputs(prepared)
-    )
-
-
-def released_outputs(
-    prepared: Prepared,
-) -> list[tuple[Output, ReleasedColumn]]:
-    """Return the outputs that are released columns as they are, with the columns."""
-    step = prepared.only_step.step
-    columns = {column.name: column for column in step.columns}
-    return [
-        (output, columns[output.expression.name])
-        for output in prepared.post.outputs
-        if isinstance(output.expression, ColumnRef)
-        and output.expression.name in columns
-    ]
+    outputs = prepared.program.post.outputs or ()
+    found = []
+    for output in outputs:
+        if output.cell is not None:
+            cell = output.cell
+            step, column = prepared.column(cell.levels[0], cell.column)
+            half = _half_width(step, column, confidence)
+            found.append(Expected(output.name, half))
+    return tuple(found)
 
 
 def _half_width(
-    priced: PricedStep, column: ReleasedColumn, confidence: float
+    step: PricedStep, column: ReleasedColumn, confidence: float
 ) -> float | None:
-    zeros: Readings = dict.fromkeys((b.moment for b in priced.step.moments), 0)
-    found = estimate(column.estimator, priced, zeros)
+    match column.estimator:
+        case LinearEstimator(terms=terms):
+            zeros: Readings = {moment: 0 for _, moment in terms}
+        case RatioEstimator() | _:
+            return None
+    found = estimate(column.estimator, step, zeros)
     return interval(found, confidence).high if isinstance(found, Linear) else None

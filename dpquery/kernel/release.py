@@ -1,40 +1,40 @@
-"""The one place where exact becomes noisy: reserve, execute, measure, settle.
+"""How a query is answered: reserve, measure release after release, compute, settle.
 
-Upheld here (threats.md 1): the charge is durable before any row is read (I2); exact
-values live between :meth:`Sealed.open` and :func:`measure`, in this module only; what
-comes out has the noise that was charged for, or nothing comes out.
+Upheld here (threats.md 1): the charge is durable before any row is read (I2), and what
+fails afterwards says the same whatever the cause.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dpquery.engines.base import Statement
 from dpquery.errors import DPQueryError, EngineFailure
-from dpquery.kernel.estimates import estimate, value
+from dpquery.kernel.estimates import estimate
+from dpquery.kernel.measurement import measured, statements_of
+from dpquery.kernel.notes import notes
 from dpquery.kernel.payload import Published, from_text, to_text
-from dpquery.kernel.postprocess import postprocess
-from dpquery.kernel.prepare import released_outputs
+from dpquery.kernel.postprocess import Above, finite, table_of
 from dpquery.ledger.store import Charge
-from dpquery.noise.additive import measure
 from dpquery.noise.intervals import point
-from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
-from dpquery.sql.lower import lower_release
+from dpquery.plan.program import LEVEL
+from dpquery.sql.lowering.relations import parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from dpquery.accounting.loss import Loss
     from dpquery.engines.base import Engine, Limits
     from dpquery.engines.released import ReleasedDatabase
-    from dpquery.kernel.prepare import Prepared, PricedStep
+    from dpquery.engines.sealed import Sealed
+    from dpquery.kernel.measurement import Group, Statements
+    from dpquery.kernel.postprocess import Table
+    from dpquery.kernel.prepare import Prepared
     from dpquery.ledger.store import Ledger
     from dpquery.noise.intervals import Estimate
-    from dpquery.plan.aggregates import Moment
-
-MAX_GROUPS = 1_000_000
-"""Groups that one release may have before withholding."""
+    from dpquery.plan.program import Cell
+    from dpquery.sql.lowering.lower import EngineSQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,14 @@ class Backends:
     released: ReleasedDatabase
     limits: Limits
 
+    def start(self) -> None:
+        """Let what takes a moment begin, without waiting for it."""
+        self.released.start(self.limits)
+
+    def above(self, data_version: str) -> Above:
+        """Return where SQL over released values runs."""
+        return Above(self.released, self.engine, self.limits, data_version)
+
 
 def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     """
@@ -74,6 +82,7 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     nothing, bit for bit.
 
     Raises:
+        QueryRefused: the SQL over released values cannot be run; nothing was charged.
         BudgetExceeded: nothing was charged.
         EngineFailure: the charge stands; whether a query fails can depend on the
             data, so a refund would be an unpaid answer.
@@ -83,7 +92,9 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     stored = ledger.find(asked.analyst, prepared.fingerprint, asked.data_version)
     if stored is not None:
         return Answer(stored.release_id, from_text(stored.payload), replayed=True)
-    statements = [_statement(priced) for priced in prepared.steps]
+    above = backends.above(asked.data_version)
+    above.check(prepared)
+    statements = [statements_of(priced.step) for priced in prepared.steps]
     lease = ledger.reserve(
         Charge(
             analyst=asked.analyst,
@@ -96,67 +107,20 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
             analyst_limit=asked.analyst_limit,
         )
     )
-    text = _run(prepared, statements, backends)
+    text = _run(_Run(prepared, above), statements)
     ledger.settle(lease, text)
     return Answer(lease.release_id, from_text(text), replayed=False)
 
 
-def _run(
-    prepared: Prepared, statements: Sequence[Statement], backends: Backends
-) -> str:
+def _run(run: _Run, statements: list[Statements]) -> str:
     """Return the published answer as text; every failure reads the same."""
     try:
-        (exact,) = [backends.engine.execute(statement) for statement in statements]
-        groups = _measured(prepared.only_step, exact.open())
-        return to_text(_publish(prepared, groups, backends))
+        run.measure(statements)
+        return to_text(run.published())
     except DPQueryError:
         raise
     except Exception:  # noqa: BLE001 -- a cause could tell something of a row
         raise _failed() from None
-
-
-def _statement(priced: PricedStep) -> Statement:
-    lowered = lower_release(priced.step)
-    return Statement(lowered.text, lowered.tables, lowered.functions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """One released group."""
-
-    keys: tuple[Any, ...]
-    readings: dict[Moment, int]
-
-
-def _measured(priced: PricedStep, exact: Sequence[tuple[Any, ...]]) -> list[_Group]:
-    """
-    Return noisy groups, sorted by key; those below the threshold are gone.
-
-    Noise is drawn for every group before any is looked at, one vector per moment:
-    the vector of all groups has the sensitivity that was calibrated for.
-    """
-    if len(exact) > MAX_GROUPS:
-        raise _failed()
-    count = len(priced.step.keys)
-    if len({row[:count] for row in exact}) < len(exact):
-        raise _failed()  # a group that is there twice has twice its sensitivity
-    rows = sorted(exact, key=lambda row: [_sort_key(cell) for cell in row[:count]])
-    columns = [
-        measure(noise, [row[count + at] for row in rows], loss)
-        for at, (noise, loss) in enumerate(
-            zip(priced.noise, priced.handed_out, strict=True)
-        )
-    ]
-    moments = [bounded.moment for bounded in priced.step.moments]
-    groups = [
-        _Group(row[:count], dict(zip(moments, noisy, strict=True)))
-        for row, *noisy in zip(rows, *columns, strict=True)
-    ]
-    unit = priced.unit_moment
-    if priced.threshold is None or unit is None:
-        return groups
-    units = moments[unit]
-    return [group for group in groups if group.readings[units] >= priced.threshold]
 
 
 def _failed() -> EngineFailure:
@@ -165,48 +129,67 @@ def _failed() -> EngineFailure:
     return EngineFailure(msg, code="DPQ502", hint=hint)
 
 
-def _sort_key(cell: object) -> tuple[bool, Any]:
-    """Order keys by value, NULL last; never by the order in which rows were read."""
-    return (cell is None, 0 if cell is None else cell)
+@dataclass(slots=True)
+class _Run:
+    """One query on its way: what is released so far, and what was made of it."""
 
+    prepared: Prepared
+    above: Above
+    groups: dict[str, list[Group]] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    inputs: dict[str, Mapping[str, list[Any]]] = field(default_factory=dict)
 
-def _publish(
-    prepared: Prepared, groups: Sequence[_Group], backends: Backends
-) -> Published:
-    """Turn noisy groups into the answer; post-processing from here on."""
-    priced = prepared.only_step
-    released = [
-        (*group.keys, *(value(c, priced, group.readings) for c in priced.step.columns))
-        for group in groups
-    ]
-    rows, origins = postprocess(prepared, released, backends.released, backends.limits)
-    estimates: dict[str, list[Estimate | None]] = {}
-    for output, column in released_outputs(prepared):
-        cells = [
-            estimate(column.estimator, priced, groups[at].readings) for at in origins
-        ]
-        known = [None if point(each) is None else each for each in cells]
-        estimates[output.name] = known
-    return Published(
-        columns=tuple(output.name for output in prepared.post.outputs),
-        rows=rows,
-        estimates=estimates,
-        notes=notes(prepared),
-    )
+    def measure(self, statements: list[Statements]) -> None:
+        """Measure release after release; each may read the answers before it."""
+        for priced, each in zip(self.prepared.steps, statements, strict=True):
+            name = priced.step.name
+            self.groups[name] = measured(priced, each, self._ask)
+            self.tables[name] = table_of(priced, self.groups[name])
 
+    def _ask(self, lowered: EngineSQL) -> Sealed:
+        given: dict[str, list[Any]] = {}
+        for name in lowered.inputs:
+            given |= self._input(name)
+        statement = Statement(lowered.text, lowered.tables, lowered.functions, given)
+        return self.above.engine.execute(statement)
 
-def notes(prepared: Prepared) -> tuple[str, ...]:
-    """Return what the analyst should know of the answer: of the plan, not of data."""
-    priced = prepared.only_step
-    kind = priced.step.source.kind
-    found = [
-        f"the policy does not say how many rows of {table} a {kind} has; "
-        f"{DEFAULT_ROWS_PER_UNIT} are assumed, and whoever has more counts for less"
-        for table in undeclared(priced.step.source.relation)
-    ]
-    if priced.threshold is not None and priced.unit_moment is not None:
-        steps = priced.step.moments[priced.unit_moment].steps
-        units = -(-priced.threshold // steps)
-        small = f"groups with fewer than about {units:,} {kind}s"
-        found.append(f"{small} are withheld: their keys are not public")
-    return tuple(found)
+    def _input(self, name: str) -> Mapping[str, list[Any]]:
+        """Return earlier answers as parameters: a list for each column."""
+        if name not in self.inputs:
+            found = next(i for i in self.prepared.program.inputs if i.name == name)
+            _, rows = self.above.run(found.computed, self.tables)
+            self.inputs[name] = {
+                parameter(name, at): [row[at] for row in rows]
+                for at in range(len(found.columns))
+            }
+        return self.inputs[name]
+
+    def published(self) -> Published:
+        """Return the answer: post-processing of what is released."""
+        post = self.prepared.program.post
+        names, rows = self.above.run(post.computed, self.tables)
+        shown = len(names) - post.rows
+        estimates: dict[str, list[Estimate | None]] = {}
+        if post.outputs is not None:
+            names = [output.name for output in post.outputs]
+            for output in post.outputs:
+                if output.cell is not None:
+                    numbers = [row[shown + output.cell.row] for row in rows]
+                    cells = [self._estimate(output.cell, at) for at in numbers]
+                    estimates[output.name] = cells
+        return Published(
+            columns=tuple(names[:shown]),
+            rows=[finite(row[:shown]) for row in rows],
+            estimates=estimates,
+            notes=notes(self.prepared),
+        )
+
+    def _estimate(self, cell: Cell, number: int | None) -> Estimate | None:
+        """Return the estimate of one cell of the answer; ``None``: it has no law."""
+        if number is None:  # of an outer join
+            return None
+        level, at = divmod(number, LEVEL)
+        name = cell.levels[level]
+        priced, column = self.prepared.column(name, cell.column)
+        found = estimate(column.estimator, priced, self.groups[name][at].readings)
+        return None if found is None or point(found) is None else found

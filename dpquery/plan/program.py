@@ -7,11 +7,20 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from dpquery.errors import Place
-    from dpquery.plan.aggregates import Aggregate, Estimator, Moment
+    from dpquery.plan.aggregates import (
+        AdditiveMoment,
+        Aggregate,
+        DistinctMoment,
+        Estimator,
+        GridValue,
+        RankTarget,
+    )
     from dpquery.plan.expressions import Constant, Expression
-    from dpquery.plan.relations import Owned, Relation, Scan
-    from dpquery.policy.catalog import SqlType
+    from dpquery.plan.relations import Owned, Relation
+    from dpquery.policy.catalog import CatalogTable, SqlType
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +34,18 @@ class GroupKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """One column of the answer, over released columns."""
+class Wishes:
+    """What the query itself says of one release; it may tighten the policy only."""
 
-    name: str
-    expression: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Ordering:
-    """One expression of ORDER BY, over released columns."""
-
-    expression: Expression
-    descending: bool
-    nulls_first: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PostQuery:
-    """The SELECT over released tables: free, whatever it says."""
-
-    outputs: tuple[Output, ...]
-    having: Expression | None
-    order: tuple[Ordering, ...]
-    limit: int | None
-    offset: int
+    epsilon: Decimal | None = None
+    """What this release may spend."""
+    delta: Decimal | None = None
+    """The chance of showing a group that should be withheld."""
+    groups: int | None = None
+    """Groups that one unit counts in at full weight."""
+    public_groups: bool = False
+    """Whether the groups must be public."""
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +58,74 @@ class AggregateQuery:
     keys: tuple[GroupKey, ...]
     aggregates: tuple[Aggregate, ...]
     """Their released columns are ``a0``, ``a1``, …"""
+    wishes: Wishes = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTable:
+    """A public table that is read above the boundary, with the columns in use."""
+
+    table: CatalogTable
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """
+    A SELECT over released and public tables: free, whatever it says.
+
+    The plan does not look into its text.
+    """
+
+    sql: str
+    released: tuple[str, ...]
+    """The released tables that it reads."""
+    public: tuple[PublicTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Released values that private rows are compared or joined with."""
+
+    name: str
+    """``i1``, ``i2``, …"""
+    computed: Computed
+    columns: tuple[tuple[str, SqlType], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The released number that an output shows as it is."""
+
+    levels: tuple[str, ...]
+    """The released tables that its rows may come from: one for each level of ROLLUP."""
+    column: str
+    row: int
+    """Which of the hidden last columns says the row: ``level · LEVEL + row``."""
+
+
+LEVEL = 10**9
+"""Rows that the released table of one level has at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One column of the answer."""
+
+    name: str
+    cell: Cell | None
+    """``None`` for what is computed, and for keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostQuery:
+    """The last SELECT: the outputs, then the rows that their cells come from."""
+
+    computed: Computed
+    outputs: tuple[Output, ...] | None
+    """``None`` when the engine names the columns: ``SELECT *`` of a PIVOT, say."""
+    rows: int
+    """How many hidden columns follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +133,8 @@ class Query:
     """What the binder makes of one statement."""
 
     boundaries: tuple[AggregateQuery, ...]
+    """In an order in which they can run."""
+    inputs: tuple[Input, ...]
     post: PostQuery
 
 
@@ -103,9 +169,11 @@ class Bounding:
 class BoundedMoment:
     """A moment with the limit on what one unit adds to it."""
 
-    moment: Moment
+    moment: AdditiveMoment
     bundle: int
     """Moments of one bundle are scaled by one common factor per unit."""
+    vector: int
+    """Moments of one vector have one limit, sensitivity and noise together."""
     steps: int
     """Sub-steps per step of the moment's grid, so that scaled-down counts keep digits;
     the released integers are in sub-steps."""
@@ -113,6 +181,35 @@ class BoundedMoment:
     """Largest norm of one unit (per group under TRUNCATE), in sub-steps."""
     sensitivity: int
     """Δ in sub-steps: the norm by which one unit changes the released vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedDistinct:
+    """A union of values, of which each unit keeps a few (theory.md 2.6)."""
+
+    moment: DistinctMoment
+    per_group: int
+    """Values that one unit keeps in a group."""
+    in_all: int
+    """Values that one unit keeps in all groups together."""
+    sensitivity: int
+    """Δ of the vector over all groups, in steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundedRanking:
+    """A histogram per group, from which values are chosen by rank (theory.md 2.7)."""
+
+    value: GridValue
+    bins: int
+    """How many bins the value's steps are put into; each is a candidate."""
+    targets: tuple[RankTarget, ...]
+    steps: int
+    """Sub-steps in the weight of a row."""
+    limit: int
+    """Largest norm of a unit's weights over its groups, in sub-steps."""
+    sensitivity: int
+    """The norm over all groups by which one unit changes the weights, in sub-steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +222,19 @@ class ListedKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class TableKeys:
-    """Key tuples computed from one public table."""
+class PublicKeys:
+    """Key tuples computed from public rows."""
 
     keys: tuple[int, ...]
-    scan: Scan
+    relation: Relation
+    """Public tables, with the query's own conditions on them."""
     expressions: tuple[Expression, ...]
     optional: bool = False
     """The query LEFT JOINs the table: what the expressions are without a partner is
     a key too, and NULL may be one."""
 
 
-KeySource: TypeAlias = ListedKeys | TableKeys
+KeySource: TypeAlias = ListedKeys | PublicKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +263,11 @@ class ReleaseStep:
     domain: KeyDomain | None
     """``None``: keys are unknown, so small groups are withheld."""
     moments: tuple[BoundedMoment, ...]
+    distinct: tuple[BoundedDistinct, ...]
+    rankings: tuple[BoundedRanking, ...]
     bounding: Bounding
     columns: tuple[ReleasedColumn, ...]
+    wishes: Wishes = Wishes()
 
     @property
     def withholds(self) -> bool:
@@ -179,4 +280,5 @@ class Program:
     """Releases in the order in which they run, then the final SELECT."""
 
     releases: tuple[ReleaseStep, ...]
+    inputs: tuple[Input, ...]
     post: PostQuery

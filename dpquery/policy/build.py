@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -18,6 +17,7 @@ from dpquery.policy.catalog import (
     Owner,
     SqlType,
 )
+from dpquery.policy.engine_types import sql_type
 from dpquery.policy.model import Column
 from dpquery.policy.ownership import find, path, references, split, suggest
 from dpquery.policy.values import is_number
@@ -30,23 +30,6 @@ if TYPE_CHECKING:
     from dpquery.policy.ownership import Reference
 
 
-_INTEGERS = (
-    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",
-)  # fmt: skip
-_TYPES = {
-    **dict.fromkeys(_INTEGERS, SqlType.INTEGER),
-    **dict.fromkeys(("FLOAT", "REAL", "DOUBLE"), SqlType.DOUBLE),
-    **dict.fromkeys(
-        ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_US", "TIMESTAMP_NS"),
-        SqlType.TIMESTAMP,
-    ),
-    "BOOLEAN": SqlType.BOOLEAN,
-    "VARCHAR": SqlType.VARCHAR,
-    "DATE": SqlType.DATE,
-}
-DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)", re.ASCII)
-"""How the engine spells exact numbers: digits in all, digits after the point."""
-
 _NUMBERS = {SqlType.INTEGER, SqlType.DECIMAL, SqlType.DOUBLE}
 _DATES = {SqlType.DATE, SqlType.TIMESTAMP}
 _IDENTIFIERS = {SqlType.INTEGER, SqlType.VARCHAR, SqlType.DATE}
@@ -56,18 +39,6 @@ _CONSTANTS = {
     SqlType.DATE: dt.date,
     SqlType.VARCHAR: str,
 }
-
-
-def sql_type(engine_type: str) -> tuple[SqlType, int]:
-    """
-    Return our type for DuckDB's, and the digits after the point of a DECIMAL.
-
-    >>> sql_type("DECIMAL(15,2)"), sql_type("UBIGINT")[0].value
-    ((<SqlType.DECIMAL: 'DECIMAL'>, 2), 'UNSUPPORTED')
-    """
-    if match := DECIMAL.fullmatch(engine_type):
-        return SqlType.DECIMAL, int(match[2])
-    return _TYPES.get(engine_type, SqlType.UNSUPPORTED), 0
 
 
 def build(loaded: LoadedPolicy, described: Sequence[DescribedColumn]) -> Catalog:
@@ -82,6 +53,7 @@ def build(loaded: LoadedPolicy, described: Sequence[DescribedColumn]) -> Catalog
     catalog = Catalog(
         {spelled: join.table(name) for name, spelled in join.spelled.items()},
         loaded.policy.privacy_unit,
+        dict(loaded.policy.views),
     )
     _check_units(join, catalog)
     _check_hops(join, catalog)

@@ -7,7 +7,7 @@ type. A :class:`Catalog` is the two joined and checked against each other.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -44,8 +44,39 @@ class SqlType(StrEnum):
     VARCHAR = "VARCHAR"
     DATE = "DATE"
     TIMESTAMP = "TIMESTAMP"
+    TIME = "TIME"
+    INTERVAL = "INTERVAL"
+    """A span of time: a constant, or the difference of two timestamps."""
+    BOOLEAN_LIST = "BOOLEAN[]"
+    INTEGER_LIST = "INTEGER[]"
+    DOUBLE_LIST = "DOUBLE[]"
+    VARCHAR_LIST = "VARCHAR[]"
+    DATE_LIST = "DATE[]"
+    TIMESTAMP_LIST = "TIMESTAMP[]"
+    STRUCT = "STRUCT"
+    """Named fields; which ones is in the column's engine type."""
     UNSUPPORTED = "UNSUPPORTED"
     """Everything else: the column exists, but cannot be used in a query."""
+
+    @property
+    def element(self) -> SqlType | None:
+        """
+        The type of a list's elements; ``None`` for what is no list.
+
+        >>> SqlType.DATE_LIST.element, SqlType.DATE.element
+        (<SqlType.DATE: 'DATE'>, None)
+        """
+        return SqlType(self[:-2]) if self.endswith("[]") else None
+
+    @property
+    def list_of(self) -> SqlType | None:
+        """
+        The type of lists of this; ``None`` if there are none.
+
+        >>> SqlType.DATE.list_of, SqlType.INTERVAL.list_of
+        (<SqlType.DATE_LIST: 'DATE[]'>, None)
+        """
+        return next((each for each in SqlType if each == f"{self}[]"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +140,7 @@ class CatalogTable:
     """One table that analysts may name."""
 
     name: str
-    columns: Mapping[str, CatalogColumn]
+    columns: Mapping[str, CatalogColumn] = field(hash=False)
     """In the engine's order; keys are the names as the engine spells them."""
     owner: Owner | None
     """``None`` for a public table."""
@@ -130,8 +161,11 @@ class CatalogTable:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All tables of one policy."""
+    """All tables and views of one policy."""
 
     tables: Mapping[str, CatalogTable]
     unit: str
     """The policy's word for the privacy unit, e.g. ``patient``."""
+    views: Mapping[str, str] = field(default_factory=dict)
+    """The owner's SELECTs by their names, none of which is a table's; DuckDB's SQL,
+    as it stands in the policy and not bound yet."""

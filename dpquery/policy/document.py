@@ -67,6 +67,37 @@ class Document:
             start, end = self.keys[location]
         return self.at(start, end)
 
+    def inside(self, location: Location, inner: Place) -> Place:
+        """Return where *inner*, a place in the text at *location*, is in the file.
+
+        That can be told of a literal block (``|``), and of one line without escapes;
+        of text that YAML folds or unescapes the whole is shown.
+        """
+        said = _find(self.data, location)
+        lines = said.split("\n") if isinstance(said, str) else []
+        if not 1 <= inner.line <= len(lines):
+            return self.place(location)
+        line = lines[inner.line - 1]
+        here = self._line_inside(location, inner.line, line, alone=len(lines) == 1)
+        if here is None:
+            return self.place(location)
+        start = here + min(inner.column - 1, len(line))
+        return self.at(start, start + inner.length)
+
+    def _line_inside(
+        self, location: Location, number: int, line: str, *, alone: bool
+    ) -> int | None:
+        """Return where line *number* of the text at *location* begins."""
+        start, end = self.values[location]
+        if self.text[start] != "|":
+            here = self.text.find(line, start, end)
+            return here if alone and here >= 0 else None
+        for _ in range(number):
+            start = self.text.find("\n", start) + 1
+        last = self.text.find("\n", start)
+        here = (len(self.text) if last < 0 else last) - len(line)
+        return here if here >= start and self.text.startswith(line, here) else None
+
     def at(self, start: int, end: int) -> Place:
         """Return the place of the characters from *start* to *end*."""
         start = min(start, len(self.text))

@@ -8,8 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from dpquery.policy.build import DECIMAL
 from dpquery.policy.catalog import SqlType, fold
+from dpquery.policy.engine_types import DECIMAL
 from dpquery.policy.ownership import find, path, references
 from dpquery.policy.values import is_number
 

@@ -45,6 +45,12 @@ class LoadedPolicy:
         """Return where *location*, such as ``("tables", "visits")``, is written."""
         return self.document.place(location, key=key)
 
+    def place_in_view(self, name: str, inner: Place | None) -> Place:
+        """Return where *inner*, a place in the SQL of view *name*, is in the file."""
+        if inner is None:
+            return self.place(("views", name))
+        return self.document.inside(("views", name), inner)
+
 
 def load(path: Path | str) -> LoadedPolicy:
     """

@@ -30,6 +30,7 @@ from dpquery.policy.values import (
     Problem,
     Rows,
     Seconds,
+    Sql,
     Step,
     TableName,
     Text,
@@ -227,6 +228,9 @@ class Policy(_Part):
     """Whom we protect, in a word: one patient, with all rows in all tables."""
     tables: Mapping[TableName, Table] = Field(min_length=1)
     """The tables that analysts may use; any other does not exist for them."""
+    views: Mapping[TableName, Sql] = Field(default_factory=dict)
+    """SELECTs under a name, in DuckDB's SQL: analysts use them like tables, and they
+    are bound like a query of WITH, with the promises of the tables in them."""
     budget: Budget
     """The promise: everything that anyone ever learns together."""
     query: QueryDefaults = Field(default_factory=QueryDefaults, validate_default=True)
@@ -253,10 +257,23 @@ class Policy(_Part):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         refuse_twins(self.tables, "tables")
-        problems = [*ownership_problems(self.tables), *self._missing_files()]
+        refuse_twins(self.views, "views")
+        problems = [
+            *self._hidden_tables(),
+            *ownership_problems(self.tables),
+            *self._missing_files(),
+        ]
         if problems:
             refuse(*problems)
         return self
+
+    def _hidden_tables(self) -> Iterator[Problem]:
+        """Find views with the name of a table."""
+        for view in self.views:
+            if (table := find(self.tables, view)) is not None:
+                message = f"`{view}` is a view, and `{table}` a table"
+                hint = "give the view another name"
+                yield Problem(message, hint, "DPQ305", ("views", view), key=True)
 
     def _missing_files(self) -> Iterator[Problem]:
         """Find tables that have no file, where there is one file a table."""

@@ -22,6 +22,8 @@ _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:MB|GB)", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_NAME = 255  # characters in the name of a table or column
 _MAX_TEXT = 4096  # characters in a path or URL
+_MAX_SQL = 16 * 1024  # bytes, as in a query
+_NOT_IN_SQL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SHOWN = 40  # characters of a wrong text that a message repeats
 _MAX_BOUND = Decimal(10) ** 30
 _SIGNIFICANT = 12  # digits of a budget: more is a mistake, or an attack on rounding
@@ -153,6 +155,19 @@ def _text(value: object) -> str:
         refuse(Problem("must not contain line breaks or control characters"))
     if len(value) > _MAX_TEXT:
         refuse(Problem(f"must not be longer than {_MAX_TEXT} characters"))
+    return value
+
+
+def _sql(value: object) -> str:
+    if not isinstance(value, str):
+        hint = "write `|` and the SELECT in the lines below, or put it in quotes"
+        wrong_kind("SQL text", value, hint)
+    if not value.strip():
+        refuse(Problem("must not be empty", "for example SELECT ward FROM visits"))
+    if _NOT_IN_SQL.search(value):
+        refuse(Problem("must not contain control characters"))
+    if len(value.encode("utf-8", "surrogatepass")) > _MAX_SQL:
+        refuse(Problem(f"must not be longer than {_MAX_SQL:,} bytes"))
     return value
 
 
@@ -294,6 +309,13 @@ Flag = Annotated[bool, PlainValidator(_flag), _schema("boolean")]
 
 Text = Annotated[str, PlainValidator(_text), _schema("string", minLength=1)]
 """Printable text in one line."""
+
+Sql = Annotated[
+    str,
+    PlainValidator(_sql),
+    _schema("string", minLength=1, maxLength=_MAX_SQL),
+]
+"""SQL, in as many lines as it takes; whether it can be answered is not known here."""
 
 Word = Annotated[
     str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from dpquery.errors import ConfigError
@@ -21,12 +22,14 @@ from dpquery.policy.load import LoadedPolicy, load
 from dpquery.policy.ownership import find
 from dpquery.service.access import dataset_promise, grant
 from dpquery.service.session import Session, budget_of
+from dpquery.sql.queries.views import refused_views
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
     from dpquery.engines.base import KeyCheck
+    from dpquery.errors import QueryRefused
     from dpquery.results import Budget
 
 
@@ -86,7 +89,9 @@ class Service:
 
     def check(self, *, data: bool = False) -> list[Finding]:
         """
-        Return what the policy's linter finds; with *data*, also check the keys.
+        Return what the policy's linter finds, and which views cannot be read.
+
+        With *data*, the keys are checked as well.
 
         The counts are exact and for the owner alone.
         """
@@ -96,7 +101,16 @@ class Service:
             keys = [*paths, *declared_keys(catalog)] if data else []
             checks = check_keys(self._engine, keys)
         broken = [self._broken_key(each, paths) for each in checks if each.duplicates]
-        return [*lint(self.loaded, catalog), *broken]
+        views = [self._broken_view(*each) for each in refused_views(catalog)]
+        return [*lint(self.loaded, catalog), *views, *broken]
+
+    def _broken_view(self, name: str, refusal: QueryRefused) -> Finding:
+        inner = refusal.place
+        if inner is not None:
+            inner = replace(inner, file=None)
+        place = self.loaded.place_in_view(name, inner)
+        msg = f"view {name} cannot be asked about: {refusal.message}"
+        return Finding("P192", Severity.ERROR, msg, place, refusal.hint)
 
     def _broken_key(self, check: KeyCheck, paths: list[tuple[str, str]]) -> Finding:
         name = find(self.loaded.policy.tables, check.table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -9,8 +10,9 @@ from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, ConfigError
 from dpquery.kernel import payload
 from dpquery.kernel.explain import explain
+from dpquery.kernel.notes import notes
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
-from dpquery.kernel.release import Answer, Asked, notes, release
+from dpquery.kernel.release import Answer, Asked, release
 from dpquery.ledger.store import DATASET, analyst_scope
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
@@ -81,6 +83,7 @@ class Session:
         """
         snapshot = self._service.data.latest()
         prepared = self._prepare(snapshot, sql, epsilon, dialect)
+        self._service.backends.above(snapshot.version).check(prepared)
         left = self._left()
         cost = self._priced(prepared, left.minus(prepared.loss))
         if prepared.loss.within(left):
@@ -169,11 +172,14 @@ class Session:
         if self._closed:
             hint = "open another one: service.session(…) or dpquery.connect(…)"
             raise ConfigError("this session is closed", code="DPQ415", hint=hint)
+        self._service.backends.start()
         terms = Terms(
             self._dataset,
             epsilon_to_spend(self._grant, epsilon),
             float(self._service.loaded.policy.query.delta),
             self._rules,
+            dt.datetime.now(dt.UTC),
+            self._grant.max_epsilon,
         )
         return prepare(sql, snapshot.catalog, terms, dialect)
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from dpquery.plan.analysis.bounds import environment
 from dpquery.plan.analysis.partitions import possible_values
-from dpquery.plan.analysis.privacy_unit import column_of
 from dpquery.plan.relations import Scan
+from dpquery.plan.walk import column_of
 from dpquery.policy.catalog import ROW_ID
 from dpquery.results import ColumnInfo, TableInfo
 

@@ -39,9 +39,10 @@ def test_every_driver_has_a_contract() -> None:
     }
     assert doors == {
         "dpquery.engines": [
-            "dpquery.kernel.release",
             "dpquery.kernel.introspect",
+            "dpquery.kernel.measurement",
             "dpquery.kernel.postprocess",
+            "dpquery.kernel.release",
         ],
         "sqlglot": ["dpquery.sql"],
         "opendp": ["dpquery.noise"],
@@ -57,7 +58,7 @@ def test_every_driver_has_a_contract() -> None:
         "kernel",
         "sql | noise | engines | ledger",
         "plan",
-        "policy | results",
+        "policy | results | cells",
         "accounting",
         "errors",
     ]

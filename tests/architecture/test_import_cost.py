@@ -67,6 +67,25 @@ def test_help_loads_no_driver_and_no_frames(
     assert found.isdisjoint((*DRIVERS, *FRAMES))
 
 
+_STARTED = """
+import sys
+@sys.addaudithook
+def refuse(event, _):
+    if event in {"subprocess.Popen", "os.fork", "os.posix_spawn"}:
+        raise RuntimeError(event)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"]], ids=" ".join)
+def test_imports_and_help_start_no_process(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    """Released values have a process of their own, once there are any."""
+    imports = "import dpquery, dpquery.engines.released; dpquery.Service\n"
+    found = loaded_by(_STARTED + imports + COMMAND, tmp_path, *arguments)
+    assert "subprocess" in found
+
+
 def copy_of_clinic(folder: Path) -> str:
     """Return the path of a policy whose ledger is not in the tree."""
     for name in ("policies/clinic.yaml", "sample_data/clinic.duckdb"):

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dpquery.policy.build import sql_type
 from dpquery.policy.catalog import Catalog, CatalogColumn, CatalogTable, Hop, Owner
+from dpquery.policy.engine_types import sql_type
+
+from .columns import VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    import duckdb
+    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
 Row = tuple[str | None, ...]
 Rows = dict[str, list[Row]]
@@ -106,6 +107,7 @@ _OWNERS: dict[str, Owner | None] = {
     "sensors": Owner((), "rowid", ROW),
 }
 _KEYS = {
+    "bills": "visit",  # is said to be unique, and is not: that may cost accuracy only
     "people": "id",
     "visits": "visit",
     "exams": "exam",
@@ -121,8 +123,8 @@ _REFERENCES = {
 }
 
 
-def catalog(hints: Hints) -> Catalog:
-    """Return the tables with *hints* on every private one."""
+def catalog(hints: Hints, *, views: bool = True) -> Catalog:
+    """Return the tables with *hints* on every private one, and perhaps the views."""
     tables = {}
     for name, columns in _COLUMNS.items():
         owner = _OWNERS.get(name)
@@ -135,20 +137,18 @@ def catalog(hints: Hints) -> Catalog:
             max_rows_per_unit=hints.per_unit if owner else None,
             max_rows_per_group=hints.per_group if owner else None,
         )
-    return Catalog(tables, UNIT)
+    texts = {name: sql for name, (sql, _) in VIEWS.items()} if views else {}
+    return Catalog(tables, UNIT, texts)
 
 
-def fill(
-    connection: duckdb.DuckDBPyConnection, rows: Rows, tables: Iterable[str]
-) -> None:
-    """Make *tables* anew; rows are numbered from 0 in the order given."""
-    for table in tables:
-        columns = _COLUMNS[table]
+def create_statements(rows: Rows) -> Iterator[str]:
+    """Yield SQL that makes all tables anew; rows are numbered from 0 in their order."""
+    for table, columns in _COLUMNS.items():
         listed = ", ".join(f'"{each.name}" {each.engine_type}' for each in columns)
-        connection.execute(f"CREATE OR REPLACE TABLE {table} ({listed})")
-        if rows.get(table):
+        yield f"CREATE OR REPLACE TABLE {table} ({listed})"
+        if rows[table]:
             values = ", ".join(f"({', '.join(map(_cell, row))})" for row in rows[table])
-            connection.execute(f"INSERT INTO {table} VALUES {values}")
+            yield f"INSERT INTO {table} VALUES {values}"
 
 
 def _cell(cell: str | None) -> str:
@@ -175,19 +175,19 @@ def owned(rows: Rows) -> dict[str, list[str | None]]:
     }
 
 
-def without(rows: Rows, unit: str | None) -> Rows:
-    """Return *rows* without all that belongs to *unit*, in the opposite order."""
+def without(rows: Rows, units: AbstractSet[str | None]) -> Rows:
+    """Return *rows* without all that belongs to *units*; ``None``: what nobody owns."""
     left = dict(rows)
-    for table, units in owned(rows).items():
-        pairs = zip(rows[table], units, strict=True)
-        left[table] = [row for row, of in pairs if of != unit][::-1]
+    for table, owners_ in owned(rows).items():
+        pairs = zip(rows[table], owners_, strict=True)
+        left[table] = [row for row, of in pairs if of not in units]
     return left
 
 
-def owners(rows: Rows) -> list[str | None]:
-    """Return every unit that has a row, and ``None``: nobody's rows."""
+def people(rows: Rows) -> list[str]:
+    """Return every person that has a row."""
     found = {unit for units in owned(rows).values() for unit in units}
-    return [*sorted(found - {None}), None]
+    return sorted(unit for unit in found if unit is not None)
 
 
 def _get(row: Row, table: str, column: str) -> str | None:

@@ -1,292 +1,293 @@
-"""Random questions: everything that the binder accepts, on the tables of ``clinic``."""
+"""Random questions: everything that is answered, over the tables of ``clinic``."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .clinic import NAMES
+from . import inside, joins, subqueries, tables
+from .columns import NUMBERS, TIMES, Column, Table, Type, of_type
+from .values import any_value, condition, key, number
+from .writer import Writer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .choices import Choices
+    from .joins import From
 
-_PUBLIC = ("regions", "codes")
-_FIRST = (
-    *("people", "people", "visits", "visits", "visits", "visits"),
-    *("bills", "bills", "exams", "exams", "findings", "sensors"),
+Refs = list[tuple[str, Column]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One text, and what it is made of."""
+
+    sql: str
+    features: frozenset[str]
+
+
+def write_question(choices: Choices) -> Question:
+    """Write one question."""
+    w = Writer(choices)
+    makers: list[Callable[[Writer], str]] = [
+        *(_aggregated,) * 11,
+        *(_different_keys, _empty_groups, _matched, _counted_values, _two_answers),
+    ]
+    text = w.one_of(makers)(w)
+    before = f"WITH {', '.join(w.queries)} " if w.queries else ""
+    return Question(before + text, frozenset(w.features))
+
+
+# --- the usual form --------------------------------------------------------------
+
+
+def _aggregated(w: Writer) -> str:
+    source = joins.joined(w, kind=w.one_of(["person"] * 11 + ["sensors"]))
+    refs = source.refs()
+    options = _options(w)
+    keys = [key(w, refs) for _ in range(w.one_of([0, 1, 1, 1, 2, 2]))]
+    asked = [aggregate(w, source) for _ in range(w.one_of([1, 1, 1, 2, 3]))]
+    if options and w.one_of([True, False]):
+        asked[0] = _bounded(w, refs)
+    items = [f"{each} AS k{at}" for at, each in enumerate(keys)]
+    items += [f"{each} AS a{at}" for at, each in enumerate(asked)]
+    by = _by(w, keys)
+    if not by and source.ties() and w.rarely():
+        w.made("subquery in a key")
+        test = subqueries.condition_on(w, source)
+        by = f" GROUP BY CASE WHEN {test} THEN 1 ELSE 0 END"
+    sample = ""
+    if w.rarely() and w.rarely() and source.kind == "person":
+        w.made("USING SAMPLE")
+        sample = " USING SAMPLE 50 PERCENT (bernoulli, 3)"
+    rest = f"{source.filtered(_where(w, source))}{by}{_above(w, keys)}{sample}"
+    return f"SELECT {options}{', '.join(items)} {rest}"
+
+
+def _where(w: Writer, source: From) -> str:
+    match w.one_of(range(6)):
+        case 0 | 1:
+            return condition(w, source.refs(), 2)
+        case 2 | 3:
+            return subqueries.condition_on(w, source)
+        case _:
+            return ""
+
+
+def _by(w: Writer, keys: list[str]) -> str:
+    if not keys:
+        return ""
+    listed = ", ".join(f"k{at}" for at in range(len(keys)))
+    kind = w.one_of(["plain"] * 9 + ["ALL", "ROLLUP", "CUBE", "GROUPING SETS"])
+    w.made(f"GROUP BY {kind}")
+    match kind:
+        case "plain":
+            return f" GROUP BY {listed}"
+        case "ALL":
+            return " GROUP BY ALL"
+        case "GROUPING SETS":
+            return f" GROUP BY GROUPING SETS (({listed}), (), (k{len(keys) - 1}))"
+        case _:
+            return f" GROUP BY {kind} ({listed})"
+
+
+def _above(w: Writer, keys: list[str]) -> str:
+    """Write what is computed from the answer."""
+    if not keys:
+        return ""
+    having = w.one_of(["", "", "", " HAVING COUNT(*) > 1"])
+    return having + w.one_of(["", "", "", " ORDER BY a0 DESC, k0 LIMIT 3"])
+
+
+def _options(w: Writer) -> str:
+    if not w.rarely():
+        return ""
+    w.made("OPTIONS")
+    groups = w.one_of([1, 2])
+    return f"WITH DIFFERENTIAL_PRIVACY OPTIONS(max_groups_contributed = {groups}) "
+
+
+def _bounded(w: Writer, refs: Refs) -> str:
+    """Write an aggregate with bounds of its own."""
+    w.made("contribution bounds")
+    loose = w.one_of(of_type(refs, *NUMBERS) or ["1"])
+    shapes = (
+        f"SUM({loose}, contribution_bounds_per_group => (-3, 7))",
+        f"SUM({loose}, contribution_bounds_per_row => (0, 2))",
+        f"AVG({loose}, contribution_bounds_per_row => (-1, 2))",
+        "COUNT(*, contribution_bounds_per_group => (0, 2))",
+        f"COUNT({loose}, contribution_bounds_per_group => (0, 1))",
+    )
+    return w.one_of(shapes)
+
+
+# --- aggregates ------------------------------------------------------------------
+
+_SHAPES = (
+    *("COUNT(*)", "COUNT(*)", "COUNT({v})", "COUNT_IF({p})", "SUM({x})", "SUM({x})"),
+    *("AVG({x})", "AVG({x})", "SUM({p})", "COUNT(DISTINCT {v})", "COUNT(DISTINCT {u})"),
+    *("APPROX_COUNT_DISTINCT({v})", "COUNT(DISTINCT ({v}, {x}))", "SUM(DISTINCT {x})"),
+    *("AVG(DISTINCT {x})", "VAR_SAMP({x})", "VAR_POP({x})", "STDDEV({x})"),
+    *("STDDEV_POP({x})", "COVAR_POP({x}, {y})", "COVAR_SAMP({x}, {y})"),
+    *("CORR({x}, {y})", "REGR_SLOPE({x}, {y})", "REGR_INTERCEPT({x}, {y})"),
+    *("REGR_COUNT({x}, {y})", "REGR_AVGX({x}, {y})", "REGR_R2({x}, {y})"),
+    *("MIN({x})", "MAX({x})", "MAX({t})", "MEDIAN({x})", "QUANTILE_CONT({x}, 0.9)"),
+    *("QUANTILE_DISC({x}, 0.25)", "QUANTILE_CONT({x}, [0.1, 0.5])"),
+    *("BOOL_OR({p})", "BOOL_AND({p})"),
 )
-_TIES = (
-    ("visits", "{0}.person = {1}.id", "people"),
-    ("bills", "{0}.person = {1}.id", "people"),
-    ("bills", "{0}.person = {1}.person", "visits"),
-    ("bills", "{0}.person = {1}.person AND {0}.visit = {1}.visit", "visits"),
-    ("exams", "{0}.visit = {1}.visit", "visits"),
-    ("findings", "{0}.exam = {1}.exam", "exams"),
-    ("exams", "{0}.visit = {1}.visit", "exams"),
-    ("findings", "{0}.exam = {1}.exam", "findings"),
-    ("visits", "{0}.person = {1}.person", "visits"),
+_FILTERED = (
+    "COUNT(*) FILTER (WHERE {p})",
+    "SUM({x}) FILTER (WHERE {p})",
+    "AVG({x}) FILTER (WHERE {p})",
+    "COUNT(DISTINCT {u}) FILTER (WHERE {p})",
+    "MAX({x}) FILTER (WHERE {p})",
 )
-"""Joins of private tables: along the owner's path, on the unit, to itself."""
-_UNTIED = (
-    ("bills", "{0}.visit = {1}.visit", "visits"),
-    ("bills", "{0}.visit = {1}.visit", "exams"),
-    ("people", "{0}.region = {1}.region", "people"),
-    ("visits", "{0}.person = {1}.person OR {0}.urgent", "visits"),
-)
-"""Rows of two people: refused, or else the test sees it."""
-_TO_PUBLIC = {
-    "people": [("regions", "{0}.region = {1}.name"), ("regions", "{1}.area > 1")],
-    "visits": [
-        ("codes", "{0}.code = {1}.code"),
-        ("codes", "{0}.stay <= {1}.code AND {1}.label IS NOT NULL"),
-    ],
-    "bills": [("regions", "{1}.land LIKE 'N%'")],
-    "exams": [("codes", "{0}.dose BETWEEN 0 AND {1}.factor")],
-    "findings": [("codes", "{0}.note = {1}.label")],
-    "sensors": [("codes", "{0}.code = {1}.code"), ("codes", "{0}.reading < {1}.code")],
-}
-
-_BOUNDED = {
-    "people": ["born", "score"],
-    "visits": ["cost", "stay", "weight"],
-    "bills": ["amount"],
-    "exams": ["dose", "n"],
-    "findings": ["size"],
-    "sensors": ["reading"],
-}
-_WHOLE = {"visits": ["stay"], "people": ["born"], "exams": ["n"]}
-_UNBOUNDED = {
-    "people": ["id"],
-    "visits": ["big", "visit"],
-    "bills": ["visit"],
-    "sensors": ["code"],
-    "regions": ["area"],
-    "codes": ["code", "factor"],
-}
-_TEXTS = {
-    "people": ["sex", "region"],
-    "visits": ["ward"],
-    "exams": ["kind", "exam"],
-    "findings": ["note"],
-    "sensors": ["room"],
-    "regions": ["name", "land"],
-    "codes": ["label"],
-}
-_TIMES = {"visits": ["seen"], "bills": ["due"], "findings": ["taken"]}
-_BOUNDED_TIMES = {"visits": ["seen"], "findings": ["taken"]}
-_KEYS = {
-    "people": ["sex", "born", "region"],
-    "visits": ["ward", "urgent", "stay", "seen", "big"],
-    "bills": ["due", "visit"],
-    "exams": ["kind", "n"],
-    "findings": ["note"],
-    "sensors": ["room", "code"],
-    "regions": ["name", "land", "area"],
-    "codes": ["label", "code"],
-}
-_UNITS = {"people": "id", "visits": "person", "bills": "person"}
-_UNIT_NAMES = ("second", "hour", "day", "week", "month", "quarter", "year")
-_ROUNDING = ("ABS", "FLOOR", "CEIL", "ROUND", "SIGN", "-", "TRUNC")
-_PARTS = ("month", "dayofweek", "day", "quarter", "week", "isodow", "dayofyear")
 
 
-class Writer:
-    """Writes one question."""
+def aggregate(w: Writer, source: From) -> str:
+    """Write what is released."""
+    refs = source.refs()
+    match w.one_of(range(8)):
+        case 0:
+            return _apart(w, refs)
+        case 1:
+            shape = w.one_of(_FILTERED)
+            w.made("FILTER")
+        case 2 if source.ties():
+            return _with_subquery(w, source)
+        case _:
+            shape = w.one_of(_SHAPES)
+    units = [name for name, each in refs if each.tie == "person"]
+    w.made(shape.partition("(")[0] + (" DISTINCT" if "(DISTINCT" in shape else ""))
+    if "{u}" in shape and units:
+        w.made("COUNT DISTINCT unit")
+    return shape.format(
+        x=number(w, refs),
+        y=number(w, refs),
+        v=any_value(w, refs),
+        p=condition(w, refs),
+        u=w.one_of(units) if units else any_value(w, refs),
+        t=w.one_of(of_type(refs, *TIMES, bounded=True) or ["DATE '2020-02-29'"]),
+    )
 
-    def __init__(self, choices: Choices) -> None:
-        self.one_of = choices.one_of
-        self.tables: list[tuple[str, str]] = []
-        """(alias, table), in the order of FROM."""
 
-    def question(self) -> str:
-        source = self.source()
-        where = self.one_of(["", "", f" WHERE {self.condition(2)}"])
-        keys = [self.key() for _ in range(self.one_of([0, 1, 1, 2, 2, 3]))]
-        asked = [self.aggregate() for _ in range(self.one_of([1, 1, 2, 3]))]
-        items = ", ".join([*keys, *asked])
-        by = f" GROUP BY {', '.join(keys)}" if keys else ""
-        return f"SELECT {items} FROM {source}{where}{by}"
-
-    # --- FROM --------------------------------------------------------------------
-
-    def source(self) -> str:
-        first = self.one_of(_FIRST)
-        if first == "people" and self.one_of([True, False, False]):
-            public, alias = self._add("regions"), self._add(first)
-            on = f"{alias}.region = {public}.name"
-            return f"regions {public} JOIN people {alias} ON {on}"
-        text = f"{first} {self._add(first)}"
-        for _ in range(self.one_of([0, 0, 1, 1, 2])):
-            text += self._join()
-        return text
-
-    def _add(self, table: str) -> str:
-        alias = f"{table[0]}{len(self.tables)}"
-        self.tables.append((alias, table))
-        return alias
-
-    def _join(self) -> str:
-        ties = _TIES if self.one_of([True] * 7 + [False]) else _UNTIED
-        private = [
-            (condition.format(alias, "{0}"), other)
-            for alias, table in self.tables
-            for one, condition, other in ties
-            if one == table
-        ] + [
-            (condition.format("{0}", alias), one)
-            for alias, table in self.tables
-            for one, condition, other in ties
-            if other == table
+def _with_subquery(w: Writer, source: From) -> str:
+    w.made("subquery in an aggregate")
+    scalar = f"LEAST(GREATEST({subqueries.scalar(w, source)}, -4), 6)"
+    tested = subqueries.condition_on(w, source)
+    return w.one_of(
+        [
+            f"SUM({scalar})",
+            f"AVG({scalar})",
+            f"COUNT(*) FILTER (WHERE {tested})",
+            f"COUNT(DISTINCT CASE WHEN {tested} THEN 1 ELSE 2 END)",
+            f"SUM(CASE WHEN {tested} THEN 1 ELSE 0 END)",
         ]
-        public = [
-            (alias, *pair)
-            for alias, table in self.tables
-            for pair in _TO_PUBLIC.get(table, [])
+    )
+
+
+def _apart(w: Writer, refs: Refs) -> str:
+    """Write two counts of rows of different kinds, or so it seems."""
+    w.made("FILTER, disjoint")
+    options = of_type(refs, *NUMBERS)
+    texts = of_type(refs, Type.TEXT)
+    count = "COUNT(*) FILTER (WHERE {})"
+    if texts and w.one_of([True, False]):
+        name = w.one_of(texts)
+        pairs = [("= 'a'", "= 'b'"), ("IN ('a', '')", "= 'b'"), ("= 'a'", "<> 'a'")]
+    elif options:
+        name = w.one_of(options)
+        pairs = [
+            ("< 1", ">= 1"),
+            ("<= 5 AND {0} < 10", ">= 5"),
+            ("<= 2.50000000000000001", ">= 2.50000000000000002"),
+            ("> 0", "= 0"),
+            ("BETWEEN 0 AND 1", "BETWEEN 1 AND 5"),
         ]
-        if private and (not public or self.one_of([True, False])):
-            condition, table = self.one_of(private)
-            kind = self.one_of(["JOIN"] * 11 + ["LEFT JOIN"])  # the last is refused
-            more = [f" AND {self.condition(1)}", "", ""]
-            condition = condition.format(self._add(table)) + self.one_of(more)
-            return f" {kind} {table} {self.tables[-1][0]} ON {condition}"
-        left, table, condition = self.one_of(public)
-        right = self._add(table)
-        kind = self.one_of(["JOIN", "LEFT JOIN"])
-        return f" {kind} {table} {right} ON {condition.format(left, right)}"
+    else:
+        return "COUNT(*)"
+    one, other = w.one_of(pairs)
+    parts = (f"{name} {each}".format(name) for each in (one, other))
+    return ", ".join(count.format(part) for part in parts)
 
-    def _column(self, of: dict[str, list[str]]) -> str | None:
-        options = [
-            f"{alias}.{name}"
-            for alias, table in self.tables
-            for name in of.get(table, [])
+
+# --- other forms -----------------------------------------------------------------
+
+
+def _different_keys(w: Writer) -> str:
+    w.made("SELECT DISTINCT keys")
+    source = joins.joined(w, most=1)
+    keys = ", ".join(key(w, source.refs()) for _ in range(w.one_of([1, 2])))
+    return f"SELECT DISTINCT {keys} {source.filtered(_where(w, source))}"
+
+
+def _empty_groups(w: Writer) -> str:
+    """Write ``public LEFT JOIN private``: groups that are empty are shown."""
+    w.made("public LEFT JOIN private")
+    right = tables.base(w, w.one_of(["people", "visits"]))
+    left = tables.base(w, "regions" if right.text == "people" else "codes")
+    on = {
+        "people": f"{left.alias}.name = {right.alias}.region",
+        "visits": f"{left.alias}.code = {right.alias}.code",
+    }[right.text]
+    more = w.one_of(["", f" AND {condition(w, right.refs(), 0)}"])
+    keys = w.one_of([name for name, _ in left.refs() if not name.endswith("factor")])
+    inner = w.one_of([name for name, _ in right.refs()])
+    measure = w.one_of([f"COUNT({inner})", f"SUM({number(w, right.refs(), 0)})"])
+    where = w.one_of(["", f" WHERE {condition(w, left.refs(), 0)}"])
+    joined = f"{left} LEFT JOIN {right} ON {on}{more}{where}"
+    return f"SELECT {keys}, {measure} FROM {joined} GROUP BY 1"
+
+
+def _matched(w: Writer) -> str:
+    """Write how many public rows have a private partner."""
+    w.made("public rows with a partner")
+    inner = tables.base(w, w.one_of(["people", "visits"]))
+    outer = tables.base(w, "regions" if inner.text == "people" else "codes")
+    mine, theirs = ("name", "region") if inner.text == "people" else ("code", "code")
+    where = condition(w, inner.refs(), 0)
+    tie = f"{inner.alias}.{theirs} = {outer.alias}.{mine}"
+    partners = f"SELECT {inner.alias}.{theirs} FROM {inner} WHERE {where}"
+    test = w.one_of(
+        [
+            f"EXISTS (SELECT 1 FROM {inner} WHERE {tie} AND {where})",
+            f"{outer.alias}.{mine} IN ({partners})",
         ]
-        return self.one_of(options) if options else None
-
-    # --- expressions -------------------------------------------------------------
-
-    def number(self, depth: int) -> str:
-        """Write a number that has bounds."""
-        column = self._column(_BOUNDED)
-        if depth == 0 or self.one_of([False, False, True]):
-            return column or self.one_of(["1", "2.5"])
-        match self.one_of(range(13)):
-            case 0:
-                loose = self._column(_UNBOUNDED) or "7"
-                return f"LEAST(GREATEST({loose}, -4), 6)"
-            case 1 | 2:
-                sign = self.one_of(["+", "-", "*"])
-                return f"({self.number(depth - 1)} {sign} {self.number(depth - 1)})"
-            case 3:
-                sign = self.one_of(["/ 4", "// 2", "% 3", "/ -0.5"])
-                number = f"CAST({self.number(depth - 1)} AS INTEGER)"
-                return f"({number} {sign})"
-            case 4:
-                return f"{self.one_of(_ROUNDING)}({self.number(depth - 1)})"
-            case 5:
-                return f"ROUND({self.number(depth - 1)}, 1)"
-            case 6:
-                default = self.one_of(["", " ELSE 3"])
-                when = self.condition(depth - 1)
-                return f"CASE WHEN {when} THEN {self.number(depth - 1)}{default} END"
-            case 7:
-                return f"COALESCE({self.number(depth - 1)}, -2)"
-            case 8:
-                to = self.one_of(["INTEGER", "DOUBLE"])
-                cast = self.one_of(["CAST", "TRY_CAST"])
-                return f"{cast}({self.number(depth - 1)} AS {to})"
-            case 9:
-                time = self._column(_TIMES) or "DATE '2020-02-29'"
-                return f"{self.one_of(_PARTS)}({time})"
-            case 10:
-                time = self._column(_BOUNDED_TIMES) or "DATE '2020-02-29'"
-                return f"EXTRACT(year FROM {time})"
-            case 11:
-                return f"CAST({self.condition(depth - 1)} AS INTEGER)"
-            case _:
-                return f"NULLIF({self.number(depth - 1)}, 0)"
-
-    def text(self) -> str:
-        column = self._column(_TEXTS) or "'a'"
-        shapes = ["{}", "LOWER({})", "LEFT({}, 2)", "COALESCE({}, 'none')", "{} || 'ß'"]
-        return self.one_of(shapes).format(column)
-
-    def condition(self, depth: int) -> str:
-        """Write a condition."""
-        if depth and self.one_of([False, True]):
-            one, other = self.condition(depth - 1), self.condition(depth - 1)
-            shape = self.one_of(["NOT ({0})", "({0} OR {1})", "({0} AND {1})"])
-            return shape.format(one, other)
-        match self.one_of(range(9)):
-            case 0 | 1:
-                sign = self.one_of(["=", "<>", "<", "<=", ">", ">="])
-                return f"{self.number(1)} {sign} {self.number(1)}"
-            case 2:
-                return f"{self._column(_BOUNDED) or '1'} BETWEEN 0 AND 4"
-            case 3:
-                needle = self._column(_UNBOUNDED) or "1"
-                return f"{needle} IN (1, 2, -7, 9223372036854775807)"
-            case 4:
-                pattern = self.one_of(["'%a%'", "'_'", "''", "'ß%'"])
-                return f"{self.text()} {self.one_of(['LIKE', 'ILIKE'])} {pattern}"
-            case 5:
-                of = self.one_of([_BOUNDED, _TEXTS, _TIMES, _UNBOUNDED])
-                test = self.one_of(["IS NULL", "IS NOT NULL"])
-                return f"{self._column(of) or '1'} {test}"
-            case 6:
-                sign = self.one_of(["=", "<>", "<", "IN"])
-                values = "('a', '', 'b')" if sign == "IN" else "'a'"
-                return f"{self.text()} {sign} {values}"
-            case 7:
-                time = self._column(_TIMES) or "DATE '2020-02-29'"
-                return f"{time} {self.one_of(['<', '>='])} DATE '2020-03-01'"
-            case _:
-                flags = self._column({"visits": ["urgent"]})
-                return flags or f"{self._column(_BOUNDED) or '1'} > 1"
-
-    # --- the boundary ------------------------------------------------------------
-
-    def key(self) -> str:
-        match self.one_of(range(9)):
-            case 0:
-                time = self._column(_TIMES)
-                if time:
-                    return f"date_trunc('{self.one_of(_UNIT_NAMES)}', {time})"
-            case 1:
-                one, other = self.condition(1), self.condition(1)
-                return f"CASE WHEN {one} THEN 'yes' WHEN {other} THEN 'maybe' END"
-            case 2:
-                return f"({self.condition(1)})"
-            case 3:
-                whole = self._column(_WHOLE)
-                if whole:
-                    return f"{whole} {self.one_of(['+ 1', '// 2', '% 3', '* -1'])}"
-            case 4:
-                return self.text()
-            case 5:
-                return f"CAST(FLOOR({self.number(1)}) AS INTEGER)"
-        return self._column(_KEYS) or "1 = 1"
-
-    def aggregate(self) -> str:
-        match self.one_of(range(7)):
-            case 0:
-                return "COUNT(*)"
-            case 1:
-                return f"COUNT({self.one_of([self.number, self.condition])(1)})"
-            case 2:
-                units = [f"{a}.{_UNITS[t]}" for a, t in self.tables if t in _UNITS]
-                return f"COUNT(DISTINCT {self.one_of(units)})" if units else "COUNT(*)"
-            case 3:
-                return f"AVG({self.number(2)})"
-            case 4:
-                return f"SUM({self.condition(1)})"
-            case _:
-                return f"SUM({self.number(2)})"
+    )
+    return f"SELECT COUNT(*) FROM {outer} WHERE {test}"
 
 
-def write_question(choices: Choices) -> tuple[str, bool]:
-    """Return a question, and whether it is about sensors."""
-    writer = Writer(choices)
-    text = writer.question()
-    return text, any(table == "sensors" for _, table in writer.tables)
+def _counted_values(w: Writer) -> str:
+    w.made("COUNT of DISTINCT rows")
+    source = joins.joined(w, most=1)
+    values = ", ".join(any_value(w, source.refs()) for _ in range(w.one_of([1, 2])))
+    rest = source.filtered(_where(w, source))
+    shown = "COUNT(*) AS n" if w.one_of([True, False]) else "COUNT(*) + 1 AS n"
+    return f"SELECT {shown} FROM (SELECT DISTINCT {values} {rest})"
 
 
-assert set(_KEYS) == set(NAMES)
+def _two_answers(w: Writer) -> str:
+    """Write SQL over two answers."""
+    w.made("SQL over answers")
+    one = tables.base(w, w.one_of(["visits", "people"]))
+    other = tables.base(w, w.one_of(["sensors", "exams"]))
+    names = {"visits": "ward", "people": "sex", "exams": "kind", "sensors": "room"}
+    parts = []
+    for each in (one, other):
+        value = number(w, each.refs(), 0)
+        parts.append(
+            f"SELECT {each.alias}.{names[each.text]} AS k, SUM({value}) AS m "
+            f"FROM {each} GROUP BY 1"
+        )
+    both = f"({parts[0]}) AS x JOIN ({parts[1]}) AS y USING (k)"
+    return w.one_of(
+        [
+            f"{parts[0]} UNION ALL {parts[1]}",
+            f"SELECT x.k, x.m / y.m AS r FROM {both}",
+            f"SELECT MAX(m) AS m FROM ({parts[0]}) AS x",
+        ]
+    )
+
+
+__all__ = ["Question", "Table", "inside", "write_question"]

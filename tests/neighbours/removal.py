@@ -2,164 +2,240 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from dpquery.engines.base import Statement
-from dpquery.engines.statement_check import check_statement
 from dpquery.plan.aggregates import Units
 from dpquery.plan.analysis.sensitivity import unit_weights
-from dpquery.plan.rewrite import BoundingRules, compile_program
-from dpquery.sql.bind import bind
-from dpquery.sql.lower import EngineSQL, lower_parts, lower_release
+from dpquery.sql.lowering.lower import EngineSQL, lower_parts, lower_release
+from dpquery.sql.lowering.rankings import (
+    lower_chosen,
+    lower_distinct,
+    lower_ranking,
+    lower_weights,
+)
 
-from .clinic import ROW, Hints, Rows, catalog, fill, without
+from .clinic import ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import duckdb
 
     from dpquery.plan.program import ReleaseStep
 
-Vector = tuple[int, ...]
-Groups = dict[tuple[str | None, ...], Vector]
-Parts = Counter[tuple[object, ...]]
+    from .worlds import World, Worlds
+
+Key = tuple[Any, ...]
+Inputs = "Mapping[str, Sequence[Any]]"
+NOT_LOCAL = "removing a unit changes rows of other units"
+NOBODY = "a row without a unit is left"
+TOO_FAR = "moves further than its sensitivity"
+SHAPE = "the shape of the answer is private"
+TOO_VISIBLE = "a unit alone shows in more groups than the threshold assumes"
+NEGATIVE = "a unit more makes a weight smaller"
 
 
 @dataclass(frozen=True)
-class Example:
-    """A database, a question, the owner's rules, and who is removed."""
+class Moved:
+    """How far one measurement moved when a unit went."""
 
-    rows: Rows
-    sql: str
-    rules: BoundingRules
-    hints: Hints
-    units: Sequence[str | None]
-    """Who is removed, in turn: a unit, a row's number for sensors, or ``None`` for
-    the rows that nobody owns."""
+    what: str
+    size: int
+    """Squared where the norm is L2."""
+    claimed: int
 
-
-def plan(example: Example) -> ReleaseStep:
-    """Return the one release of the example's query."""
-    known = catalog(example.hints)
-    (step,) = compile_program(bind(example.sql, known), known, example.rules).releases
-    return step
+    @property
+    def share(self) -> float:
+        """The part of the claimed sensitivity, squared where the norm is L2."""
+        return self.size / self.claimed
 
 
-def check_removals(
-    connection: duckdb.DuckDBPyConnection, example: Example, step: ReleaseStep
-) -> list[Fraction]:
-    """
-    Assert that removing a unit changes no other unit's rows, and little in all.
+class Removal:
+    """Checks one release in all worlds."""
 
-    Returns how far moments moved, as shares of their claimed sensitivities, squared
-    where the norm is L2.
-    """
-    release, exact = lower_release(step), lower_parts(step)
-    for lowered in (release, exact):
-        planned = Statement(lowered.text, lowered.tables, lowered.functions)
-        check_statement(connection, planned)
-    fill(connection, example.rows, release.tables)
-    connection.execute(release.text).fetchall()  # as the engine fetches it: no error
-    groups = _groups(connection, release, step)
-    parts = _parts(connection, exact, step)
-    shares: list[Fraction] = []
-    for unit in example.units:
-        _remove(connection, example, unit, release.tables)
-        others = _parts(connection, exact, step)
-        left = _groups(connection, release, step)
-        _assert_unit_local(parts, others, unit)
-        shares += _shares(groups, left, step)
-        _assert_shape(groups, left, step)
-        if unit is None:
-            assert groups == left, "rows that nobody owns are counted"
-    return shares
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        worlds: Worlds,
+        step: ReleaseStep,
+        inputs: Mapping[str, Sequence[Any]],
+    ) -> None:
+        self._connection = connection
+        self._worlds = worlds
+        self._step = step
+        self._inputs = inputs
+        self._keys = len(step.keys)
+        self._squared = step.bounding.norm == 2
+        self.kind = ROW if step.source.kind == ROW else step.source.kind
 
+    def check(self) -> list[Moved]:
+        """
+        Assert that removing a unit changes no other unit's rows, and little in all.
 
-def _remove(
-    connection: duckdb.DuckDBPyConnection,
-    example: Example,
-    unit: str | None,
-    tables: Collection[str],
-) -> None:
-    """Take *unit* out, and nobody else; a row of sensors keeps the others' numbers."""
-    if ROW in tables:
-        fill(connection, example.rows, tables)
-        connection.execute("DELETE FROM sensors WHERE rowid = ?", [unit])
-    else:
-        fill(connection, without(example.rows, unit), tables)
+        Raises:
+            AssertionError: one of the claims above is false.
+        """
+        step, found = self._step, []
+        if step.moments:
+            self._local(lower_parts(step), 1 + self._keys)
+            found += self._compared(lower_release(step), self._moments)
+        for at, union in enumerate(step.distinct):
+            self._local(lower_chosen(step, at))
+            claimed = union.sensitivity
+            found += self._compared(
+                lower_distinct(step, at),
+                lambda a, b, claimed=claimed: [self._union(a, b, claimed)],
+            )
+        for at, ranking in enumerate(step.rankings):
+            self._local(lower_weights(step, at), 1 + self._keys)
+            claimed = ranking.sensitivity
+            found += self._compared(
+                lower_ranking(step, at),
+                lambda a, b, claimed=claimed: [self._histogram(a, b, claimed)],
+            )
+        return found
 
+    # --- T1 ----------------------------------------------------------------------
 
-def _groups(
-    connection: duckdb.DuckDBPyConnection, lowered: EngineSQL, step: ReleaseStep
-) -> Groups:
-    """Return the moments by key; keys as texts, since not every date is Python's."""
-    rows = _fetch(connection, lowered, [key.name for key in step.keys], step)
-    count = len(step.keys)
-    groups = {row[:count]: row[count:] for row in rows}
-    assert len(groups) == len(rows), "a group comes twice"
-    return groups
+    def _local(self, lowered: EngineSQL, texts: int | None = None) -> None:
+        """Exactly the unit's own rows are gone, and no unit is NULL."""
+        before = self._exact(self._worlds.all, lowered, texts)
+        assert all(row[0] is not None for row in before), NOBODY
+        for world in self._touched(lowered):
+            after = self._exact(world, lowered, texts)
+            others = Counter({r: n for r, n in before.items() if r[0] != world.gone})
+            if self.kind == ROW:  # the rows after it have new numbers
+                after, others = _without_unit(after), _without_unit(others)
+            assert after == others, NOT_LOCAL
 
-
-def _parts(
-    connection: duckdb.DuckDBPyConnection, lowered: EngineSQL, step: ReleaseStep
-) -> Parts:
-    names = ["u", *(key.name for key in step.keys)]
-    return Counter(_fetch(connection, lowered, names, step))
-
-
-def _fetch(
-    connection: duckdb.DuckDBPyConnection,
-    lowered: EngineSQL,
-    texts: list[str],
-    step: ReleaseStep,
-) -> list[tuple[object, ...]]:
-    items = [f"{name}::VARCHAR" for name in texts]
-    items += [f"m{index}" for index in range(len(step.moments))]
-    return connection.execute(
-        f"SELECT {', '.join(items)} FROM ({lowered.text})"
-    ).fetchall()
-
-
-def _assert_unit_local(before: Parts, after: Parts, unit: str | None) -> None:
-    """T1: exactly the unit's own rows are gone."""
-    assert all(row[0] is not None for row in before), "a row without a unit is left"
-    others = Counter({row: n for row, n in before.items() if row[0] != unit})
-    assert after == others, "removing a unit changes rows of other units"
-
-
-def _assert_shape(before: Groups, after: Groups, step: ReleaseStep) -> None:
-    """Public groups stay; of others, the unit shows alone in no more than planned."""
-    if step.domain is not None:
-        assert before.keys() == after.keys(), "the shape of the answer is private"
-        return
-    assert after.keys() <= before.keys()
-    kinds = [isinstance(each.moment, Units) for each in step.moments]
-    alone = [before[key][kinds.index(True)] for key in before.keys() - after.keys()]
-    counted = [weight for weight in alone if weight]
-    if counted:
-        weights = unit_weights(step.bounding)
-        assert any(len(counted) <= g and max(counted) <= w for g, w in weights), (
-            "a unit alone weighs more than the threshold assumes"
+    def _exact(
+        self, world: World, lowered: EngineSQL, texts: int | None
+    ) -> Counter[Key]:
+        """Return rows, their first cells as texts: not every date is Python's."""
+        sql = f"SELECT COLUMNS(*)::VARCHAR FROM ({lowered.text})"
+        if texts is not None:
+            sql = lowered.text
+        rows = self._run(world, lowered, sql)
+        return Counter(
+            tuple(
+                str(cell) if at == 0 and cell is not None else cell
+                for at, cell in enumerate(row)
+            )
+            for row in rows
         )
 
+    # --- T2 ----------------------------------------------------------------------
 
-def _shares(before: Groups, after: Groups, step: ReleaseStep) -> list[Fraction]:
-    """T2: no moment moves by more than Δ, nor do all together."""
-    squared = step.bounding.norm == 2
-    zeros = (0,) * len(step.moments)
-    shares = []
-    for index, bounded in enumerate(step.moments):
-        moved = [
-            before.get(key, zeros)[index] - after.get(key, zeros)[index]
-            for key in before.keys() | after.keys()
-        ]
-        size = sum(each * each if squared else abs(each) for each in moved)
-        claimed = bounded.sensitivity**2 if squared else bounded.sensitivity
-        assert size <= claimed, f"moment {index} moves further than its sensitivity"
-        shares.append(Fraction(size, claimed))
-    assert sum(shares) <= len(shares)
-    return shares
+    def _compared(
+        self,
+        lowered: EngineSQL,
+        compare: Callable[[list[Key], list[Key]], Iterable[Moved]],
+    ) -> list[Moved]:
+        """Return how far the released vectors move in each world."""
+        before = self._run(self._worlds.all, lowered, lowered.text)
+        found: list[Moved] = []
+        for world in self._touched(lowered):
+            after = self._run(world, lowered, lowered.text)
+            found += compare(before, after)
+        for moved in found:
+            assert moved.size <= moved.claimed, f"{moved.what} {TOO_FAR}"
+        return found
+
+    def _moments(self, before: list[Key], after: list[Key]) -> Iterable[Moved]:
+        """Compare moments over all groups, those of one vector together."""
+        step = self._step
+        one, other = self._by_key(before), self._by_key(after)
+        self._assert_shape(one, other)
+        zeros = (0,) * len(step.moments)
+        sizes: dict[int, int] = defaultdict(int)
+        claimed: dict[int, int] = {}
+        for index, bounded in enumerate(step.moments):
+            known = claimed.setdefault(bounded.vector, bounded.sensitivity)
+            assert known == bounded.sensitivity, "one vector has two sensitivities"
+            for key in one.keys() | other.keys():
+                change = one.get(key, zeros)[index] - other.get(key, zeros)[index]
+                sizes[bounded.vector] += self._size(change)
+        for vector, most in claimed.items():
+            kinds = {
+                type(each.moment).__name__
+                for each in step.moments
+                if each.vector == vector
+            }
+            yield Moved(kinds.pop(), sizes[vector], self._size(most))
+
+    def _union(self, before: list[Key], after: list[Key], claimed: int) -> Moved:
+        one, other = self._by_key(before), self._by_key(after)
+        changes = (
+            (one.get(key, (0,))[0] or 0) - (other.get(key, (0,))[0] or 0)
+            for key in one.keys() | other.keys()
+        )
+        return Moved("union", sum(map(self._size, changes)), self._size(claimed))
+
+    def _histogram(self, before: list[Key], after: list[Key], claimed: int) -> Moved:
+        """Compare weights: every one falls, and all of a group count together."""
+        one, other = (dict(_split(rows)) for rows in (before, after))
+        totals: dict[Key, int] = defaultdict(int)
+        for place in one.keys() | other.keys():
+            change = one.get(place, 0) - other.get(place, 0)
+            assert change >= 0, NEGATIVE
+            totals[place[:-1]] += change
+        size = sum(map(self._size, totals.values()))
+        return Moved("ranking", size, self._size(claimed))
+
+    def _assert_shape(
+        self, before: Mapping[Key, Key], after: Mapping[Key, Key]
+    ) -> None:
+        """Public groups stay; of others, a unit alone shows in as many as planned."""
+        step = self._step
+        if step.domain is not None:
+            assert before.keys() == after.keys(), SHAPE
+            return
+        assert after.keys() <= before.keys(), SHAPE
+        counted = next(i for i, b in enumerate(step.moments) if b.moment == Units())
+        alone = [before[key][counted] for key in before.keys() - after.keys()]
+        if alone:
+            weights = unit_weights(step.bounding)
+            assert any(len(alone) <= g and max(alone) <= w for g, w in weights), (
+                TOO_VISIBLE
+            )
+
+    # --- rows --------------------------------------------------------------------
+
+    def _size(self, change: int) -> int:
+        return int(change) ** 2 if self._squared else abs(int(change))
+
+    def _by_key(self, rows: list[Key]) -> dict[Key, Key]:
+        found = {row[: self._keys]: row[self._keys :] for row in rows}
+        assert len(found) == len(rows), "a group comes twice"
+        return found
+
+    def _touched(self, lowered: EngineSQL) -> Iterable[World]:
+        return self._worlds.without(self.kind, lowered.tables)
+
+    def _given(self, lowered: EngineSQL) -> dict[str, Sequence[Any]]:
+        return {
+            name: values
+            for name, values in self._inputs.items()
+            if name.partition("_")[0] in lowered.inputs
+        }
+
+    def _run(self, world: World, lowered: EngineSQL, sql: str) -> list[Key]:
+        return self._worlds.run(world, sql, self._given(lowered))
+
+
+def _split(rows: list[Key]) -> Iterable[tuple[Key, int]]:
+    """Yield (key and bin) and weight."""
+    found = set()
+    for row in rows:
+        assert row[:-1] not in found, "a bin comes twice"
+        found.add(row[:-1])
+        yield row[:-1], row[-1]
+
+
+def _without_unit(rows: Counter[Key]) -> Counter[Key]:
+    found: Counter[Key] = Counter()
+    for row, count in rows.items():
+        found[row[1:]] += count
+    return found

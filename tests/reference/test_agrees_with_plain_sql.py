@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dpquery.kernel import release
+from dpquery.kernel import measurement
 
 from .cases import OWN, from_samples
 
@@ -76,7 +76,9 @@ def equal(ours: Cells, plain: Cells) -> bool:
 def test_without_noise(
     question: Question, session: Ask, plain: Plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(release, "measure", lambda _noise, exact, _loss: list(exact))
+    monkeypatch.setattr(
+        measurement, "measure", lambda _noise, exact, _loss: list(exact)
+    )
     answer = session(question.scenario).query(question.sql, epsilon=ALMOST_EXACT)
     names, expected = plain_rows(question, plain(question.scenario))
     ours = by_key(answer.rows, question.keys)

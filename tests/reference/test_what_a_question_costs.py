@@ -17,7 +17,7 @@ from dpquery.accounting.accountant import loss_of_events
 from dpquery.accounting.events import from_json
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.engines.duckdb import DuckDBEngine
-from dpquery.kernel import release
+from dpquery.kernel import measurement
 from dpquery.ledger.store import DATASET, analyst_scope
 from dpquery.service import Service
 
@@ -120,13 +120,13 @@ def test_the_debit_is_the_loss_of_the_noise_that_was_drawn(
     policy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn: list[Event] = []
-    real = release.measure
+    real = measurement.measure
 
     def watched(noise: Additive, exact: Sequence[int], loss: Loss) -> list[int]:
         drawn.append(noise.event())
         return real(noise, exact, loss)
 
-    monkeypatch.setattr(release, "measure", watched)
+    monkeypatch.setattr(measurement, "measure", watched)
     with Service.open(policy) as service:
         service.session("alice").query(SQL, epsilon=EPSILON)
         alice, dataset = spent(service)

@@ -16,7 +16,7 @@ from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.policy.build import build
 from dpquery.policy.catalog import Catalog, DescribedColumn
 from dpquery.policy.load import LoadedPolicy, load
-from dpquery.sql.bind import bind
+from dpquery.sql.queries.bind import bind
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ("clinic", "bank", "trade")

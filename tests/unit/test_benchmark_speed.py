@@ -56,7 +56,7 @@ def test_its_table_has_a_line_for_each_query_and_the_mean(cache: Path) -> None:
 
 def test_the_data_is_made_once(cache: Path) -> None:
     run(cache, "--json")
-    (database,) = cache.glob("tpch-0.01.duckdb")
+    (database,) = cache.glob("tpch-all-0.01.duckdb")
     made = database.stat().st_mtime_ns
     run(cache, "--json")
     assert database.stat().st_mtime_ns == made

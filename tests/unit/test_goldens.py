@@ -1,79 +1,78 @@
 """
 SQL in, and what becomes of it: plans, programs, engine SQL, explanations, errors.
 
-Each file of ``tests/golden/{bind,rewrite,lower,explain,errors}`` is about one subject::
+Each file of ``tests/golden/{bind,rewrite,lower,explain,errors,capabilities}`` is about
+one subject::
 
     -- case: what it shows
     -- policy: clinic
     SELECT …;
+    -- rewrite
+    SELECT …;
     -- gives
     …
 
+A refusal of an operator (all but ``WORDS``, whose hints say what to write there) has a
+rewrite, which is answered, or ``instead``: what else to do.
+
 Options of a case: ``policy``, ``dialect``, ``bounding`` (norm or truncate), ``pure``
-(yes: a budget without δ), ``plain`` (the SQL that the engine's sums are compared with;
-``no`` to leave it out). In the query, ``{{x*9}}`` is x nine times and ``{{U+200B}}`` a
+(yes: a budget without δ), ``shows`` (several of bind, rewrite, lower and explain, one
+below the other), ``plain`` (the SQL that the engine's sums are compared with; ``no``
+to leave it out). In the query, ``{{x*9}}`` is x nine times and ``{{U+200B}}`` a
 character. ``DPQUERY_UPDATE_GOLDENS=1`` writes what follows ``-- gives`` anew.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import os
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import pytest
 
-from dpquery.engines.base import Statement
+from dpquery.engines.base import Limits, Statement
+from dpquery.engines.released import ReleasedDatabase
 from dpquery.errors import QueryRefused, SQLSyntaxError
 from dpquery.errors.codes import TOPICS
-from dpquery.kernel.explain import explain, moment_text
+from dpquery.kernel.explain import explain
+from dpquery.kernel.measurement import statements_of
+from dpquery.kernel.postprocess import Above
 from dpquery.kernel.prepare import Terms, prepare
 from dpquery.plan.aggregates import (
-    Aggregate,
-    Average,
-    Count,
-    CountUnits,
     Estimator,
     LinearEstimator,
     Moment,
     RatioEstimator,
-    Sum,
-    Total,
 )
-from dpquery.plan.program import (
-    BoundedMoment,
-    Bounding,
-    BoundingMode,
-    KeyDomain,
-    ListedKeys,
-    Query,
-    ReleaseStep,
-)
-from dpquery.plan.render import (
-    constant_text,
-    expression_text,
-    owned_lines,
-    relation_lines,
-)
+from dpquery.plan.program import BoundingMode, Program, ReleaseStep
 from dpquery.plan.rewrite import BoundingRules, compile_program
 from dpquery.service.access import dataset_promise
-from dpquery.sql.bind import bind
-from dpquery.sql.lower import lower_release
+from dpquery.sql.lowering.relations import parameter
+from dpquery.sql.queries.bind import bind
+
+from .plan_text import query_text, step_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dpquery.accounting.accountant import Promise
     from dpquery.engines.duckdb import DuckDBEngine
     from dpquery.policy.catalog import Catalog
     from dpquery.policy.load import LoadedPolicy
+    from dpquery.sql.lowering.lower import EngineSQL
 
 GOLDENS = Path(__file__).parents[1] / "golden"
-SUBJECTS = ("bind", "rewrite", "lower", "explain", "errors")
+SUBJECTS = ("bind", "rewrite", "lower", "explain", "errors", "capabilities")
+WORDS = {"names", "privacy_parameters", "text", "types"}
+"""Errors of single words."""
+NOON = dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
+SHOWN = "bind rewrite"
+"""What a capability shows, if it does not say."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -84,6 +83,8 @@ class Case:
     title: str
     options: dict[str, str] = field(default_factory=dict)
     query: str = ""
+    rewrite: str = ""
+    """What is answered instead, for a query that is refused."""
     gives: str = ""
 
     @property
@@ -94,10 +95,17 @@ class Case:
         )
         return re.sub(r"\{\{U\+(\w+)\}\}", lambda m: chr(int(m[1], 16)), text)
 
+    @property
+    def rewritten(self) -> Case:
+        """The same case with the query that is answered instead."""
+        return dataclasses.replace(self, query=self.rewrite, rewrite="")
+
     def text(self) -> str:
         """The case as it stands in its file."""
         options = "".join(f"-- {k}: {v}\n" for k, v in self.options.items())
         head = f"-- case: {self.title}\n{options}{self.query.strip(chr(10))}\n"
+        if self.rewrite:
+            head += f"-- rewrite\n{self.rewrite.strip(chr(10))}\n"
         return f"{head}-- gives\n{self.gives.strip(chr(10))}\n"
 
 
@@ -112,7 +120,7 @@ def cases_of(path: Path) -> tuple[str, list[Case]]:
         while found := re.match(r"-- (\w+): (.*)\n", rest):
             case.options[found[1]] = found[2]
             rest = rest[found.end() :]
-        case.query = rest
+        case.query, _, case.rewrite = rest.partition("\n-- rewrite\n")
         cases.append(case)
     return head, cases
 
@@ -125,13 +133,24 @@ def files() -> list[Path]:
 
 
 @pytest.fixture(scope="module")
+def released() -> Iterator[ReleasedDatabase]:
+    """Return the process that says what SQL over answers cannot be."""
+    database = ReleasedDatabase()
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
 def render(
     sample_policies: dict[str, LoadedPolicy],
     sample_catalogs: dict[str, Catalog],
+    sample_engines: dict[str, DuckDBEngine],
     shop_policy: LoadedPolicy,
     shop: Catalog,
+    released: ReleasedDatabase,
 ) -> Callable[[str, Case], str]:
     """Return what a case gives, under its subject."""
+    above = Above(released, sample_engines["clinic"], Limits("500MB"), "")
     policies = {**sample_policies, "shop": shop_policy}
     catalogs = {**sample_catalogs, "shop": shop}
 
@@ -143,29 +162,55 @@ def render(
         if case.options.get("pure") == "yes":
             promise = dataclasses.replace(promise, delta=None)
         terms = terms_of(case, promise)
-        try:
-            query = bind(case.sql, catalog, dialect)
-            if subject == "bind":
+
+        def shown(part: str) -> str:
+            query = bind(case.sql, catalog, dialect, NOON)
+            if part == "bind":
                 return query_text(query)
-            (step,) = compile_program(query, catalog, terms.rules).releases
-            if subject == "rewrite":
-                return step_text(step)
-            if subject == "lower":
-                return in_lines(lower_release(step).text)
+            program = compile_program(query, catalog, terms.rules)
+            if part == "rewrite":
+                return "\n".join(map(step_text, program.releases))
+            if part == "lower":
+                return lowered_text(program)
             prepared = prepare(case.sql, catalog, terms, dialect)
+            if part == "explain":
+                return explain(prepared)
+            above.check(prepared)
+            return "accepted"
+
+        parts = shows(subject, case)
+        try:
+            made = [shown(part) for part in parts]
         except (QueryRefused, SQLSyntaxError) as error:
             if subject == "errors":
                 return str(error)
             return f"refused: {error.code}  {error.message}"
-        return explain(prepared) if subject == "explain" else "accepted"
+        if len(parts) == 1:
+            return made[0]
+        return "\n".join(
+            f"-- {part}\n{text}" for part, text in zip(parts, made, strict=True)
+        )
 
     return gives
+
+
+def shows(subject: str, case: Case) -> list[str]:
+    """Return what a case is shown as."""
+    usual = SHOWN if subject == "capabilities" else subject
+    return case.options.get("shows", usual).split()
 
 
 def terms_of(case: Case, promise: Promise) -> Terms:
     mode = BoundingMode(case.options.get("bounding", "norm"))
     norm = 1 if promise.delta is None else 2
-    return Terms(promise, 0.2, 1e-10, BoundingRules(mode, norm, groups=8))
+    return Terms(
+        promise,
+        0.2,
+        1e-10,
+        BoundingRules(mode, norm, groups=8),
+        max_epsilon=1.0,
+        now=NOON,
+    )
 
 
 @pytest.mark.parametrize(
@@ -186,18 +231,47 @@ def test_golden(path: Path, render: Callable[[str, Case], str]) -> None:
         assert now.gives == case.gives, case.title
 
 
+def refusals() -> list[tuple[str, Case]]:
+    """Return the cases of operators, aggregates and answers that are refused."""
+    return [
+        (f"{path.stem}: {case.title}", case)
+        for path in files()
+        if path.parent.name == "errors" and path.stem not in WORDS
+        for case in cases_of(path)[1]
+        if case.gives.startswith(("DPQ1", "DPQ2"))
+    ]
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=i) for i, c in refusals()])
+def test_what_is_suggested_is_answered(
+    case: Case, render: Callable[[str, Case], str]
+) -> None:
+    """Each refusal teaches: there is another query, or something else to do."""
+    assert bool(case.rewrite) != ("instead" in case.options)
+    if case.rewrite:
+        assert render("errors", case.rewritten) == "accepted"
+
+
 def test_every_subject_has_goldens() -> None:
     assert {path.parent.name for path in files()} == set(SUBJECTS)
+
+
+def test_titles_say_which_queries_are_refused() -> None:
+    for path in files():
+        for case in cases_of(path)[1]:
+            if path.parent.name != "errors":
+                said = case.title.startswith("refused: ")
+                assert case.gives.startswith("refused: ") is said, case.title
 
 
 def test_every_code_of_sql_and_plan_has_a_golden() -> None:
     source = "".join(
         path.read_text(encoding="utf-8")
-        for package in ("sql", "plan")
+        for package in ("sql", "plan", "kernel")
         for path in (ROOT / "dpquery" / package).rglob("*.py")
     )
     shown = "".join(p.read_text("utf-8") for p in (GOLDENS / "errors").iterdir())
-    raised = set(re.findall(r"\"(DPQ[01]\d\d)\"", source)) | {"DPQ127"}
+    raised = set(re.findall(r"\"(DPQ[01]\d\d)\"", source))
     assert raised <= set(re.findall(r"(?m)^(DPQ\d+)  ", shown))
     assert raised <= set(TOPICS)
 
@@ -214,12 +288,35 @@ def test_no_error_shows_colours_or_class_names() -> None:
 
 def lowered_cases() -> list[tuple[str, Case]]:
     return [
-        (f"{path.stem}: {case.title}", case)
+        (f"{path.parent.name}-{path.stem}: {case.title}", case)
         for path in files()
-        if path.parent.name == "lower"
         for case in cases_of(path)[1]
-        if not case.gives.startswith("refused")
+        if path.parent.name != "errors"
+        and case.options.get("policy") != "shop"
+        and "lower" in shows(path.parent.name, case)
+        and not case.gives.startswith("refused")
     ]
+
+
+def compiled(case: Case, catalog: Catalog, rules: BoundingRules) -> Program:
+    query = bind(case.sql, catalog, case.options.get("dialect", "duckdb"))
+    return compile_program(query, catalog, rules)
+
+
+def test_no_release_is_paid_for_and_not_read(
+    sample_catalogs: dict[str, Catalog], shop: Catalog
+) -> None:
+    """What is bound twice would cost twice: each release is read, and each is once."""
+    catalogs = {**sample_catalogs, "shop": shop}
+    for path in files():
+        for case in cases_of(path)[1]:
+            if path.parent.name == "errors" or case.gives.startswith("refused"):
+                continue
+            catalog = catalogs[case.options.get("policy", "clinic")]
+            query = bind(case.sql, catalog, case.options.get("dialect", "duckdb"))
+            computed = [*(each.computed for each in query.inputs), query.post.computed]
+            read = {name for each in computed for name in each.released}
+            assert {each.name for each in query.boundaries} == read, case.title
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=i) for i, c in lowered_cases()])
@@ -231,11 +328,16 @@ def test_lowered_sql_runs_on_the_sample_data(
 ) -> None:
     name = case.options.get("policy", "clinic")
     terms = terms_of(case, dataset_promise(sample_policies[name].policy))
-    query = bind(case.sql, sample_catalogs[name])
-    (step,) = compile_program(query, sample_catalogs[name], terms.rules).releases
-    rows = executed(step, sample_engines[name])
-    assert all(type(m) is int for row in rows for m in row[len(step.keys) :])
-    assert all(len(row) == len(step.keys) + len(step.moments) for row in rows)
+    program = compiled(case, sample_catalogs[name], terms.rules)
+    for step in program.releases:
+        statements, width = statements_of(step), len(step.keys)
+        if statements.sums is not None:
+            rows = executed(statements.sums, program, sample_engines[name])
+            assert all(type(m) is int for row in rows for m in row[width:])
+            assert all(len(row) == width + len(step.moments) for row in rows)
+        for each in (*statements.unions, *statements.histograms):
+            rows = executed(each, program, sample_engines[name])
+            assert all(type(row[-1]) is int or row[-1] is None for row in rows)
 
 
 @pytest.mark.parametrize("case", [pytest.param(c, id=i) for i, c in lowered_cases()])
@@ -252,14 +354,16 @@ def test_lowered_sql_equals_plain_sql_when_no_limit_binds(
     name = case.options.get("policy", "clinic")
     rules = terms_of(case, dataset_promise(sample_policies[name].policy)).rules
     loose = dataclasses.replace(rules, groups=10_000)
-    catalog = without_limits(sample_catalogs[name])
-    (step,) = compile_program(bind(case.sql, catalog), catalog, loose).releases
+    program = compiled(case, without_limits(sample_catalogs[name]), loose)
+    (step,) = program.releases
+    sums = statements_of(step).sums
+    assert sums is not None
     got = {
         row[: len(step.keys)]: [
             value_of(column.estimator, step, row[len(step.keys) :])
             for column in step.columns
         ]
-        for row in executed(step, sample_engines[name])
+        for row in executed(sums, program, sample_engines[name])
     }
     expected = sample_engines[name]._run(sample_engines[name]._current(), plain)
     assert expected
@@ -268,10 +372,18 @@ def test_lowered_sql_equals_plain_sql_when_no_limit_binds(
         assert got[keys] == pytest.approx([float(v or 0) for v in values], rel=1e-9)
 
 
-def executed(step: ReleaseStep, engine: DuckDBEngine) -> list[tuple[object, ...]]:
-    sql = lower_release(step)
-    rows = engine.execute(Statement(sql.text, sql.tables, sql.functions))
-    return rows.open()
+def executed(
+    sql: EngineSQL, program: Program, engine: DuckDBEngine
+) -> list[tuple[object, ...]]:
+    """Run a statement; what it reads of earlier answers has no rows."""
+    given: dict[str, list[object]] = {
+        parameter(each.name, at): []
+        for each in program.inputs
+        if each.name in sql.inputs
+        for at in range(len(each.columns))
+    }
+    statement = Statement(sql.text, sql.tables, sql.functions, given)
+    return engine.execute(statement).open()
 
 
 def without_limits(catalog: Catalog) -> Catalog:
@@ -301,12 +413,27 @@ def value_of(
             mean = exact[numerator] / exact[denominator]
             return float(value.grid * (value.centre + mean))
         case _:
-            assert_never(estimator)
+            raise AssertionError(estimator)
 
 
 CLAUSES = re.compile(
-    r"(?<!DISTINCT) (FROM|WHERE|GROUP BY|HAVING|(?:INNER |LEFT |CROSS )?JOIN) "
+    r"(?<!DISTINCT) (FROM|WHERE|GROUP BY|HAVING|(?:INNER |LEFT |FULL |CROSS )?JOIN) "
 )
+
+
+def lowered_text(program: Program) -> str:
+    """Return everything that a program's releases ask the engine."""
+    found = []
+    for step in program.releases:
+        made = statements_of(step)
+        named = [] if made.sums is None else [("sums", made.sums)]
+        named += [(f"union d{at}", each) for at, each in enumerate(made.unions)]
+        named += [(f"histogram h{at}", each) for at, each in enumerate(made.histograms)]
+        for what, sql in named:
+            alone = len(program.releases) == len(named) == 1
+            head = "" if alone else f"-- {step.name}: {what}\n"
+            found.append(head + in_lines(sql.text))
+    return "\n".join(found)
 
 
 def in_lines(sql: str) -> str:
@@ -316,124 +443,3 @@ def in_lines(sql: str) -> str:
     text = CLAUSES.sub(r"\n  \1 ", text).replace(") SELECT ", ")\nSELECT ")
     assert re.sub(r"\s+", "", text) == re.sub(r"\s+", "", sql)
     return text
-
-
-# --- plans and programs as text ---------------------------------------------------
-
-
-def query_text(query: Query) -> str:
-    lines: list[str] = []
-    for boundary in query.boundaries:
-        lines.append(f"release {boundary.name}")
-        lines += relation_lines(boundary.source, 1)
-        lines += [
-            f"  {key.name} {key.expression.type} = {expression_text(key.expression)}"
-            for key in boundary.keys
-        ]
-        lines += [
-            f"  a{index} = {aggregate_text(each)}"
-            for index, each in enumerate(boundary.aggregates)
-        ]
-    post = query.post
-    lines.append("answer")
-    lines += [
-        f"  {each.name}: {each.expression.type} = {expression_text(each.expression)}"
-        for each in post.outputs
-    ]
-    if post.having is not None:
-        lines.append(f"  having {expression_text(post.having)}")
-    for each in post.order:
-        nulls = "first" if each.nulls_first else "last"
-        way = "descending" if each.descending else "ascending"
-        lines.append(
-            f"  order by {expression_text(each.expression)} {way}, nulls {nulls}"
-        )
-    if post.limit is not None:
-        lines.append(f"  limit {post.limit}")
-    if post.offset:
-        lines.append(f"  offset {post.offset}")
-    return "\n".join(lines)
-
-
-def aggregate_text(aggregate: Aggregate) -> str:
-    match aggregate:
-        case Count(argument=None):
-            return "COUNT(*)"
-        case Count(argument=argument) if argument is not None:
-            return f"COUNT({expression_text(argument)})"
-        case CountUnits():
-            return "COUNT(DISTINCT unit)"
-        case Sum(argument=argument):
-            return f"SUM({expression_text(argument)})"
-        case Average(argument=argument):
-            return f"AVG({expression_text(argument)})"
-        case _:
-            raise AssertionError(aggregate)
-
-
-def step_text(step: ReleaseStep) -> str:
-    lines = [f"release {step.name}", *owned_lines(step.source, 1)]
-    lines += [f"  {k.name} = {expression_text(k.expression)}" for k in step.keys]
-    lines += [f"  {each}" for each in domain_lines(step.domain)]
-    lines.append(f"  {bounding_text(step.bounding)}")
-    lines += [
-        f"  m{index} = {bounded_text(each)}" for index, each in enumerate(step.moments)
-    ]
-    names = {bounded.moment: f"m{i}" for i, bounded in enumerate(step.moments)}
-    lines += [
-        f"  {column.name} {column.type} = {estimator_text(column.estimator, names)}"
-        for column in step.columns
-    ]
-    return "\n".join(lines)
-
-
-def domain_lines(domain: KeyDomain | None) -> list[str]:
-    if domain is None:
-        return ["groups: not public; those with few units are withheld"]
-    lines = []
-    for source in domain.sources:
-        names = ", ".join(f"k{index}" for index in source.keys)
-        if isinstance(source, ListedKeys):
-            values = [constant_text(value) for (value,) in source.rows]
-            shown = ", ".join(
-                values if len(values) < 10 else [*values[:2], "…", values[-1]]
-            )
-            lines.append(f"groups: {names} in {shown} ({len(values)} values)")
-        else:
-            of = ", ".join(expression_text(each) for each in source.expressions)
-            rest = ", or without a partner" if source.optional else ""
-            lines.append(f"groups: {names} from {of} of {source.scan.table.name}{rest}")
-    return lines or ["groups: one"]
-
-
-def bounding_text(how: Bounding) -> str:
-    if how.single_group:
-        return f"bounding: one group per unit, {how.mode}, L{how.norm}"
-    uncapped = how.group_cap is None or how.mode is BoundingMode.TRUNCATE
-    cap = "" if uncapped else f", no more than {how.group_cap} groups count"
-    return f"bounding: {how.mode} over {how.groups} groups, L{how.norm}{cap}"
-
-
-def bounded_text(bounded: BoundedMoment) -> str:
-    grid = bounded.moment.value.grid if isinstance(bounded.moment, Total) else 1
-    return (
-        f"{moment_text(bounded.moment)}; in steps of {Fraction(grid, bounded.steps)},"
-        f" limit {bounded.limit}, Δ {bounded.sensitivity}, bundle {bounded.bundle}"
-    )
-
-
-def estimator_text(estimator: Estimator, names: dict[Moment, str]) -> str:
-    match estimator:
-        case LinearEstimator(terms=terms, integer=integer):
-            parts = [
-                names[moment] if by == 1 else f"{by} · {names[moment]}"
-                for by, moment in terms
-            ]
-            total = " + ".join(parts)
-            return f"round({total})" if integer else total
-        case RatioEstimator(numerator=numerator, denominator=denominator):
-            value = estimator.value
-            share = f"{names[numerator]} / {names[denominator]}"
-            return f"{value.grid * value.centre} + {value.grid} · {share}"
-        case _:
-            assert_never(estimator)

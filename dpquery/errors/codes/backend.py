@@ -110,6 +110,23 @@ TOPICS = (
         "answered from the stored release.",
     ),
     Topic(
+        "DPQ521",
+        "the answer is too large",
+        "An answer may have five million cells, what is inside of lists and maps "
+        "counted, and 128 MiB of text. No private value was involved; a charge that "
+        "was made stands.",
+        "Add LIMIT, ask for fewer columns, or aggregate.",
+    ),
+    Topic(
+        "DPQ522",
+        "public tables are too large",
+        "Public tables that are read beside noisy answers are held in the memory of a "
+        "small process of their own: half of the policy's memory limit, at most twenty "
+        "million cells. A charge that was made stands.",
+        "Ask for fewer of their columns, or join them to the private tables, where "
+        "their size does not matter. As the owner, raise the memory limit.",
+    ),
+    Topic(
         "DPQ530",
         "the data does not pass the owner's checks",
         "Before the first answer on each version of the data, every key that leads "

@@ -45,10 +45,10 @@ TOPICS = (
     Topic(
         "DPQ305",
         "something is there twice",
-        "A key, a table or a column is named twice, or a promise is made under both "
-        "of its names. Other YAML readers silently keep the last one; a promise must "
-        "not depend on that. Names that differ only in the case of ASCII letters are "
-        "one name in SQL.",
+        "A key, a table or a column is named twice, a view has the name of a table, or "
+        "a promise is made under both of its names. Other YAML readers silently keep "
+        "the last one; a promise must not depend on that. Names that differ only in "
+        "the case of ASCII letters are one name in SQL.",
         "Keep one of them.",
     ),
     Topic(

@@ -35,7 +35,8 @@ TOPICS = (
         "DPQ004",
         "the query is nested too deeply",
         "Brackets go at most 32 levels deep, and at most two directly behind the "
-        "name of a type: parsers need exponential time for such text.",
+        "name of a type: parsers need exponential time for such text. Divisions, "
+        "NULLIF and dates inside each other double with every level, too.",
         "Write the expression flatter, for example as one CASE with several WHEN.",
     ),
     Topic(
@@ -44,6 +45,17 @@ TOPICS = (
         "A query is one SELECT statement. Nothing else can be asked: the data is "
         "never written, and no setting is changed.",
         "Send several SELECTs one at a time; each has its price.",
+    ),
+    Topic(
+        "DPQ006",
+        "privacy parameters that cannot be read",
+        "A clause WITH DIFFERENTIAL_PRIVACY, or a contribution bound in an aggregate, "
+        "is written in another way than ZetaSQL and BigQuery write it: a word is "
+        "unknown, missing, there twice or in the wrong place, or a value is of "
+        "another kind. Values are constants.",
+        "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (epsilon = 0.5, delta = 1e-10) "
+        "ward, SUM(cost, contribution_bounds_per_group => (0, 500)) FROM visits "
+        "GROUP BY ward",
     ),
     Topic(
         "DPQ100",
@@ -99,16 +111,16 @@ TOPICS = (
         "there is no such function",
         "Functions come from a list of those that depend on nothing but their "
         "arguments and that never fail, whatever is in a row.",
-        "Use another one, such as CASE, LIKE, EXTRACT or date_trunc. Some functions "
-        "can be applied to the answer instead, after it has come.",
+        "docs/functions.md lists them. Some functions can be applied to the answer "
+        "instead, after it has come.",
     ),
     Topic(
         "DPQ107",
         "a constant is expected here",
-        "Patterns, units of time, lengths, digits and the items of IN must be "
-        "written in the query: taken from a row, they could make the query fail on "
-        "that row only, or take long.",
-        "Write the constant. Compare with several columns by OR.",
+        "Patterns, units of time, lengths and digits must be written in the query: "
+        "taken from a row, they could make the query fail on that row only, or take "
+        "long.",
+        "Write the constant.",
     ),
     Topic(
         "DPQ110",
@@ -122,16 +134,11 @@ TOPICS = (
     Topic(
         "DPQ111",
         "a join that keeps what no private row matches",
-        "`public LEFT JOIN private` keeps a public row when nobody matches it: "
-        "that is a statement about everybody, and one person can make it false.",
-        "Put the private table first, or use JOIN. If you want groups that are "
-        "empty: grouping by a column of a public table shows all its values anyway.",
-    ),
-    Topic(
-        "DPQ112",
-        "a LEFT JOIN between private tables",
-        "It is sound when both rows have one unit, but not supported yet.",
-        "Use JOIN, or count the two tables in separate queries.",
+        "`public LEFT JOIN private` keeps a public row when nobody matches it: that "
+        "is a statement about everybody, and one person can make it false.",
+        "Put the private table first, or use JOIN. If you want groups that are empty: "
+        "group by columns of the public table, and count a column of the private "
+        "one, COUNT(v.cost); then LEFT JOIN is answered, with all groups.",
     ),
     Topic(
         "DPQ113",
@@ -143,23 +150,30 @@ TOPICS = (
     ),
     Topic(
         "DPQ114",
-        "a window function",
-        "A rank or a running sum over rows depends on everybody's rows at once.",
-        "Group the rows, and rank or add up the groups of the answer.",
+        "a window over rows of several units",
+        "A rank, a running sum or a neighbour in the order depends on everybody's "
+        "rows, unless the window is PARTITION BY the unit. Frames are ROWS or RANGE "
+        "with constant numbers of rows.",
+        "Add the unit to PARTITION BY. Over groups every window is answered: SELECT "
+        "ward, RANK() OVER (ORDER BY COUNT(*) DESC) FROM visits GROUP BY ward.",
     ),
     Topic(
         "DPQ115",
-        "a subquery",
-        "A query inside another one is not supported yet.",
-        "Join the table instead of IN or EXISTS. A number such as an average can be "
-        "asked for first and then written into the next query.",
+        "a subquery that is not tied to the unit",
+        "A private subquery inside a row may only look at rows of the same unit: "
+        "otherwise one person could change what is counted for all others. A subquery "
+        "that is an aggregate of everybody is released by itself, once, with noise; "
+        "it cannot be asked again for each row.",
+        "Tie it: WHERE inner.patient_id = outer.patient_id; or make it an aggregate "
+        "that stands alone, SELECT AVG(cost) FROM visits; or join an aggregate with "
+        "GROUP BY.",
     ),
     Topic(
         "DPQ116",
-        "this kind of join is not supported",
-        "JOIN … ON and LEFT JOIN … ON to a public table are answered. RIGHT, FULL, "
-        "CROSS, NATURAL and USING are not, nor is a join without a condition.",
-        "Write JOIN … ON a.x = b.x.",
+        "a clause or a join that has no rule",
+        "What FROM and GROUP BY may hold is listed; this form is not, or a condition, "
+        "a name or a constant is missing in it. A query reads at most 32 tables.",
+        "The hint says how to write it; README.md lists what is answered.",
     ),
     Topic(
         "DPQ117",
@@ -169,11 +183,13 @@ TOPICS = (
         "other.",
     ),
     Topic(
-        "DPQ119",
-        "public tables only",
-        "The content of public tables depends on nobody, so it needs no noise and no "
-        "budget; dpquery only answers questions about private tables.",
-        "Read the public table directly, or join a private one.",
+        "DPQ118",
+        "rows that nobody owns",
+        "DISTINCT, UNION, INTERSECT and EXCEPT, and GROUP BY inside a subquery, make "
+        "one row of many. If these are of different units, the row is nobody's, and "
+        "neither a limit for each unit nor noise would protect anyone.",
+        "Keep the unit among the columns: SELECT DISTINCT patient_id, ward; or count "
+        "values: COUNT(DISTINCT ward).",
     ),
     Topic(
         "DPQ120",
@@ -187,11 +203,12 @@ TOPICS = (
     ),
     Topic(
         "DPQ121",
-        "this aggregate is not supported",
-        "COUNT(*), COUNT(x), COUNT(DISTINCT unit), SUM and AVG are answered. They "
-        "stand in SELECT, HAVING and ORDER BY.",
-        "FILTER can be written as CASE: SUM(CASE WHEN recalled THEN 1 ELSE 0 END). "
-        "Instead of COUNT(DISTINCT x), group by x and count the groups.",
+        "this aggregate is not answered here",
+        "An aggregate is on the list, or it is refused: LIST, STRING_AGG, FIRST and "
+        "the like show rows. Aggregates stand in SELECT, HAVING, QUALIFY and ORDER "
+        "BY.",
+        "COUNT, SUM, AVG, variances, correlations, regressions, MIN, MAX, quantiles, "
+        "COUNT(DISTINCT x), BOOL_OR and BOOL_AND are answered, each with FILTER.",
     ),
     Topic(
         "DPQ122",
@@ -242,11 +259,90 @@ TOPICS = (
         "For example LIMIT 10.",
     ),
     Topic(
+        "DPQ130",
+        "LIMIT among rows",
+        "Which rows are the first ones depends on everybody's rows. Inside a subquery "
+        "that is tied to the unit, and behind aggregates, LIMIT is answered.",
+        "The first rows of each unit: QUALIFY ROW_NUMBER() OVER (PARTITION BY "
+        "patient_id ORDER BY visited_on) <= 3. Of groups: GROUP BY ward ORDER BY "
+        "COUNT(*) DESC LIMIT 3.",
+    ),
+    Topic(
+        "DPQ131",
+        "a set operation of different things",
+        "Both sides have the same number of columns, of the same types; and rows of "
+        "units cannot be mixed with rows that nobody owns.",
+        "CAST what differs. Aggregate the private side first if the other one is "
+        "public.",
+    ),
+    Topic(
+        "DPQ133",
+        "a sample that is no share of the units",
+        "A sample takes whole units, each by a hash, so that one person is in it or "
+        "not whatever others do. A fixed number of rows is nobody's own property. "
+        "Where each row is a unit, there is nothing to choose by.",
+        "TABLESAMPLE BERNOULLI (10%), perhaps with REPEATABLE (42).",
+    ),
+    Topic(
+        "DPQ134",
+        "a recursive WITH",
+        "It has no bounded price, and no bounded number of rows of each unit.",
+        "Write the steps out, each as a WITH of its own.",
+    ),
+    Topic(
+        "DPQ135",
+        "a privacy parameter that is not supported",
+        "ZetaSQL has this parameter, dpquery has not: what it would change is said by "
+        "the policy, or follows from other parameters.",
+        "Leave it out, or do what the hint says.",
+    ),
+    Topic(
+        "DPQ136",
+        "a privacy parameter out of range",
+        "An epsilon lies between 1e-6 and 1e9, a delta between 1e-18 and 1, and a "
+        "unit counts in at least one group. ZetaSQL switches the noise off with an "
+        "epsilon of 1e20; here nothing switches it off.",
+        "Write a value of the range, or leave the option out: the policy has a usual "
+        "value.",
+    ),
+    Topic(
+        "DPQ137",
+        "contribution bounds that bound nothing",
+        "`contribution_bounds_per_group` and `contribution_bounds_per_row` are two "
+        "constants, the lower one first, in the brackets of an aggregate. They are "
+        "seen in the query, so they must not be taken from the data.",
+        "For example SUM(cost, contribution_bounds_per_group => (0, 500)).",
+    ),
+    Topic(
+        "DPQ138",
+        "an answer of unknown type among private rows",
+        "Private rows are compared with a released answer only where its type is "
+        "known: a comparison that fails on one row would tell of that row.",
+        "CAST it, under an alias: (SELECT CAST(MAX(n) AS DOUBLE) AS n FROM …).",
+    ),
+    Topic(
+        "DPQ139",
+        "privacy_unit_column names another unit",
+        "Whom the policy protects is the owner's decision. The option may say it "
+        "again; it cannot choose something else.",
+        "Leave it out, or name the column that `dpquery tables` shows as the unit.",
+    ),
+    Topic(
         "DPQ140",
         "too little for so many measurements",
         "The epsilon of a query is shared by all that it measures: each count, each "
         "sum, two for an average. Here a share would be so small that its answer "
         "would be noise and nothing else. Nothing was charged.",
         "Ask with a larger `--epsilon`, or for fewer columns at a time.",
+    ),
+    Topic(
+        "DPQ141",
+        "what is made of the answers is no SQL of DuckDB",
+        "Above the aggregates any SELECT works that DuckDB can bind, over answers and "
+        "public tables only. It was tried before anything was charged: a column or a "
+        "function is missing, or types do not fit. Files, settings, the catalogue and "
+        "macros are as far away as below.",
+        "Correct the part that DuckDB names. `--explain` shows the columns of each "
+        "release.",
     ),
 )

@@ -9,13 +9,21 @@ from __future__ import annotations
 
 import datetime as dt
 import operator
-from dataclasses import replace
+from calendar import monthrange
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
-from dpquery.plan.analysis.bounds import Bounds, Environment, bounds
-from dpquery.plan.analysis.privacy_unit import column_of
+from dpquery.plan.analysis.bounds import (
+    Bounds,
+    Environment,
+    bounds,
+    deep_environment,
+    never_null,
+)
+from dpquery.plan.analysis.key_filters import about, filtered, possible, values_in
+from dpquery.plan.analysis.public_keys import as_public, public_keys, reads_public
+from dpquery.plan.analysis.sources import Sources, sources
 from dpquery.plan.expressions import (
     Call,
     Case,
@@ -24,15 +32,21 @@ from dpquery.plan.expressions import (
     Expression,
     Literal,
 )
-from dpquery.plan.program import GroupKey, KeyDomain, KeySource, ListedKeys, TableKeys
-from dpquery.plan.relations import Scan
-from dpquery.plan.walk import columns, optional_scans, scans
+from dpquery.plan.program import (
+    GroupKey,
+    KeyDomain,
+    KeySource,
+    ListedKeys,
+    PublicKeys,
+)
+from dpquery.plan.relations import Listed, Scan, SetOperation
+from dpquery.plan.walk import column_of, columns, made_column
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dpquery.plan.relations import Relation
+    from dpquery.plan.relations import Project, Relation
     from dpquery.policy.catalog import Catalog
 
 RANGE_LIMIT = 400
@@ -43,73 +57,96 @@ DOMAIN_LIMIT = 100_000
 
 
 def key_domain(
-    keys: Sequence[GroupKey], relation: Relation, env: Environment, catalog: Catalog
+    keys: Sequence[GroupKey], relation: Relation, catalog: Catalog
 ) -> KeyDomain | None:
     """Return the public list of groups, or ``None`` when some key is not public."""
-    tables = {scan.name: scan for scan in scans(relation)}
-    optional = optional_scans(relation)
-    sources: list[KeySource] = []
-    for index, key in enumerate(keys):
-        source = _source(index, key.expression, tables, env, catalog)
-        if isinstance(source, TableKeys) and source.scan.name in optional:
-            source = replace(source, optional=True)
+    known = sources(relation)
+    made = [as_public(known.expanded(key.expression), known) for key in keys]
+    public = [at for at, each in enumerate(made) if reads_public(each, known)]
+    found: list[KeySource] = list(public_keys({at: made[at] for at in public}, known))
+    lists, env = listed_values(known), deep_environment(relation)
+    for at, expression in enumerate(made):
+        if at in public:
+            continue
+        source = _source(at, expression, known, lists, env, catalog)
         if source is None:
             return None
-        _add(sources, source)
-    listed = prod(len(s.rows) for s in sources if isinstance(s, ListedKeys))
-    return KeyDomain(tuple(sources)) if listed <= DOMAIN_LIMIT else None
+        found.append(source)
+    listed = prod(len(s.rows) for s in found if isinstance(s, ListedKeys))
+    in_order = sorted(found, key=lambda source: source.keys)
+    return KeyDomain(tuple(in_order)) if listed <= DOMAIN_LIMIT else None
 
 
 def listed_groups(domain: KeyDomain) -> int | None:
-    """Return how many groups a domain lists; ``None`` when a table decides."""
-    if any(isinstance(source, TableKeys) for source in domain.sources):
-        return None
-    return prod(len(s.rows) for s in domain.sources if isinstance(s, ListedKeys))
-
-
-def _add(sources: list[KeySource], source: KeySource) -> None:
-    """Add a source; keys of one public scan are listed together, as it has them."""
-    for at, other in enumerate(sources):
-        match source, other:
-            case TableKeys(scan=scan), TableKeys(scan=same) if scan == same:
-                sources[at] = TableKeys(
-                    other.keys + source.keys,
-                    scan,
-                    other.expressions + source.expressions,
-                    other.optional,
-                )
-                return
-    sources.append(source)
+    """Return how many groups a domain lists at most; ``None`` when a table decides."""
+    found = 1
+    for source in domain.sources:
+        match source:
+            case ListedKeys(rows=rows) | PublicKeys(relation=Listed(rows=rows)):
+                found *= len(rows)
+            case _:
+                return None
+    return found
 
 
 def _source(
     index: int,
     expression: Expression,
-    tables: dict[str, Scan],
+    known: Sources,
+    lists: Lists,
     env: Environment,
     catalog: Catalog,
 ) -> KeySource | None:
-    """Return where the values of one key are listed."""
-    read = {column.relation for column in columns(expression)}
-    if len(read) == 1 and tables[next(iter(read))].table.public:
-        scan = replace(tables[next(iter(read))], place=None)
-        return TableKeys((index,), scan, (expression,))
-    if isinstance(expression, ColumnRef):
-        declared = tables[expression.relation].table.columns.get(expression.name)
+    """Return where the values of one key of private rows are listed."""
+    leaf = (
+        known.leaves.get(expression.relation)
+        if isinstance(expression, ColumnRef)
+        else None
+    )
+    if isinstance(expression, ColumnRef) and isinstance(leaf, Scan):
+        declared = leaf.table.columns.get(expression.name)
         if declared is not None and declared.values_from is not None:
             table, name = declared.values_from
             scan = Scan(catalog.tables[table], f"{table}:keys{index}")
-            return TableKeys((index,), scan, (column_of(scan, name),))
-    lists: Lists = {
-        (scan.name, column.name): column.values
-        for scan in tables.values()
-        for column in scan.table.columns.values()
-        if column.values is not None
-    }
+            listed = column_of(scan, name)
+            conditions = about(expression, known.conditions, listed)
+            return PublicKeys((index,), filtered(scan, conditions), (listed,))
     values = possible_values(expression, lists, env)
     if values is None:
+        values = values_in(expression, known.conditions)
+    if not values:  # equal to NULL is nothing, and a list of nothing is no list
         return None
-    return ListedKeys((index,), tuple((value,) for value in values))
+    optional = {column.relation for column in columns(expression)} & known.optional
+    if optional and not never_null(expression) and None not in values:
+        values = [*values, None]  # where there is no partner
+    left = [v for v in values if possible(v, expression, known.conditions)]
+    return ListedKeys((index,), tuple((value,) for value in left or values))
+
+
+def listed_values(known: Sources) -> Lists:
+    """Return the columns of leaves whose possible values are public."""
+    lists: Lists = {}
+    for name, leaf in known.leaves.items():
+        match leaf:
+            case Scan(table=table):
+                for column in table.columns.values():
+                    if column.values is not None:
+                        lists[name, column.name] = column.values
+            case SetOperation(columns=made, left=left, right=right):
+                for at, each in enumerate(made):
+                    sides = [_of_side(side, at) for side in (left, right)]
+                    values = _union(sides)
+                    if values is not None:
+                        lists[name, each.name] = tuple(values)
+            case _:
+                pass
+    return lists
+
+
+def _of_side(side: Project, at: int) -> list[Constant] | None:
+    known = sources(side)
+    value = known.expanded(made_column(side.name, side.columns[at]))
+    return possible_values(value, listed_values(known), deep_environment(side))
 
 
 Lists = dict[tuple[str, str], tuple[Constant, ...]]
@@ -139,6 +176,9 @@ def possible_values(
             function="date_trunc", arguments=(Literal(value=str() as unit), inner)
         ):
             return _dates(unit, bounds(inner, env), expression.type)
+        case Call(function="last_day", arguments=(inner,)):
+            months = _dates("month", bounds(inner, env), SqlType.DATE)
+            return None if months is None else [_last_day(each) for each in months]
         case _ if expression.type is SqlType.DATE:
             return _dates("day", bounds(expression, env), expression.type)
         case Call(function=function, arguments=arguments) if (
@@ -235,6 +275,13 @@ def _dates(unit: str, of: Bounds, type_: SqlType) -> list[Constant] | None:
             break
         each = truncated(unit, each + stride)
     return found if 0 < len(found) <= RANGE_LIMIT else None
+
+
+def _last_day(month: Constant) -> Constant:
+    """Return the last day of the month that starts then."""
+    if not isinstance(month, dt.date):
+        return month
+    return month.replace(day=monthrange(month.year, month.month)[1])
 
 
 def truncated(unit: str, day: dt.date) -> dt.date:

@@ -3,32 +3,88 @@
 Upholds theory.md 1.2: what this module returns is *unit-local*. Removing a unit
 removes exactly its own rows and changes no other. The proof is by induction over
 the operators; each rule of theory.md 1.3 that is accepted here is one case.
+
+Inside a subquery there is a second way to be local: every row belongs to the unit of
+the outer row (*attached*). Whatever is computed from such rows is computed from the
+outer row's unit alone.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from dpquery.errors import QueryRefused
+from dpquery.errors import Place, QueryRefused
+from dpquery.plan.analysis.carried_unit import (
+    carried,
+    combined,
+    merged_rows,
+    says_unit,
+    windows_by_unit,
+)
+from dpquery.plan.analysis.inner_joins import (
+    attached_to,
+    merged,
+    put_together,
+    taken_apart,
+)
+from dpquery.plan.analysis.owner_paths import (
+    Paths,
+    owner_keys,
+    owner_of,
+    partner_outside,
+)
+from dpquery.plan.analysis.ties import (
+    equal_units,
+    place_of,
+    same_kind,
+    tied,
+    ties,
+    untied,
+)
+from dpquery.plan.analysis.total_order import tie_breakers, without_ties
+from dpquery.plan.analysis.unambiguous import check_names
 from dpquery.plan.expressions import (
+    Call,
     ColumnRef,
     Expression,
+    InSample,
+    Subquery,
     conjunction,
-    equals,
+    conjuncts,
 )
-from dpquery.plan.relations import Filter, Join, JoinKind, Owned, Relation, Scan
-from dpquery.plan.walk import equated, predicates, scans
-from dpquery.policy.catalog import SqlType
+from dpquery.plan.relations import (
+    Filter,
+    Group,
+    Join,
+    JoinKind,
+    Listed,
+    Named,
+    Owned,
+    Project,
+    Relation,
+    Released,
+    Rows,
+    Sample,
+    Scan,
+    SetOperation,
+    Top,
+    Unnest,
+    Unowned,
+)
+from dpquery.plan.walk import equated, visible, with_operands, with_sides
+from dpquery.policy.catalog import ROW_ID
 
 if TYPE_CHECKING:
-    from dpquery.policy.catalog import Catalog, CatalogTable, Hop, Owner
+    from collections.abc import Sequence
 
-Pair = tuple[ColumnRef, ColumnRef]
+    from dpquery.plan.analysis.owner_paths import Pair
+    from dpquery.policy.catalog import Catalog
 
 
 def own(relation: Relation, catalog: Catalog) -> Owned:
     """
-    Return *relation* with the column that says whose row it is.
+    Return *relation* with the expression that says whose row it is.
 
     The owner's path is joined by the planner, never by the analyst; private tables
     are tied to each other by an explicit equality of their units, which is a no-op
@@ -38,211 +94,353 @@ def own(relation: Relation, catalog: Catalog) -> Owned:
     Raises:
         QueryRefused: a row could belong to no unit, or to two.
     """
-    _refuse_outer_joins(relation)
-    private = [scan for scan in scans(relation) if not scan.table.public]
-    if not private:
+    rows = owners(relation, catalog)
+    if isinstance(rows, Unowned):
         msg = "this query reads public tables only"
         hint = "public tables need no privacy; query them directly, or join one"
-        place = next(scans(relation)).place
-        raise QueryRefused(msg, code="DPQ119", place=place, hint=hint)
-    kind = _one_kind(private)
-    pairs = list(equated(predicates(relation)))
-    resolver = _Paths(catalog, private, pairs)
-    units = {scan.name: resolver.unit(scan) for scan in private}
-    ties = _ties(private, units, pairs)
-    for hidden, condition in resolver.hidden:
-        relation = Join(relation, hidden, JoinKind.INNER, condition)
-    if ties:
-        relation = Filter(relation, conjunction(ties))
-    unit = units[private[0].name]
-    return Owned(relation, unit, tuple(dict.fromkeys(units.values())), kind)
+        place = place_of(relation)
+        raise QueryRefused(msg, place=place, hint=hint)
+    check_names(rows.relation)
+    return rows
 
 
-def _refuse_outer_joins(relation: Relation) -> None:
-    """Refuse outer joins whose unmatched rows would speak of everybody."""
-    match relation:
-        case Scan():
-            return
-        case Filter(child=child):
-            _refuse_outer_joins(child)
-        case Join(left=left, right=right, kind=kind, place=place):
-            _refuse_outer_joins(left)
-            _refuse_outer_joins(right)
-            privates = [
-                any(not s.table.public for s in scans(x)) for x in (left, right)
-            ]
-            if kind is JoinKind.INNER or not privates[1]:
-                return
-            if privates[0]:
-                msg = "a LEFT JOIN between two private tables is not supported yet"
-                hint = "use JOIN, or count the two tables in separate queries"
-                raise QueryRefused(msg, code="DPQ112", place=place, hint=hint)
-            msg = "this join keeps public rows that no private row matches"
+def owners(relation: Relation, catalog: Catalog, outer: Rows | None = None) -> Rows:
+    """
+    Return *relation* as rows with owners, or as rows that depend on nobody.
+
+    *outer* is the row outside, for a subquery or the right side of a lateral join.
+
+    Raises:
+        QueryRefused: a row could belong to no unit, or to two.
+    """
+    return _Owners(catalog).of(relation, outer)
+
+
+def of_row(expression: Expression, row: Rows, catalog: Catalog) -> Expression:
+    """
+    Return *expression* with each subquery in it tied to the unit of its *row*.
+
+    Raises:
+        QueryRefused: a subquery reads rows of others.
+    """
+    return _Owners(catalog).of_row(expression, row, None)
+
+
+class _Owners:
+    """Gives every relation its owners, from the leaves up."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def of(self, relation: Relation, outer: Rows | None) -> Rows:
+        """Return the rows of *relation*."""
+        match relation:
+            case Listed() | Released():
+                return Unowned(relation)
+            case Scan() | Filter():
+                return self._inner_joins(relation, outer)
+            case Join(kind=JoinKind.INNER, lateral=False):
+                return self._inner_joins(relation, outer)
+            case Join(lateral=True):
+                return self._lateral(relation, outer)
+            case Join():
+                return self._outer_join(relation, outer)
+            case Unnest():
+                return self._unnest(relation, outer)
+            case Sample():
+                return self._sample(relation, outer)
+            case Top():
+                return self._top(relation, outer)
+            case Project():
+                return self._project(relation, outer)
+            case Group():
+                return self._group(relation, outer)
+            case SetOperation():
+                return self._set_operation(relation, outer)
+            case _:
+                assert_never(relation)
+
+    # --- expressions with subqueries ---------------------------------------------
+
+    def of_row(
+        self, expression: Expression, row: Rows, outer: Rows | None
+    ) -> Expression:
+        """
+        Return *expression* with each subquery tied to the unit of its row.
+
+        A public row inside a subquery is looked at for the unit of the *outer* row.
+        """
+        if isinstance(row, Unowned) and outer is not None:
+            row = outer
+        if isinstance(expression, Subquery):
+            pairs = _compared(expression)
+            place = expression.place
+            inner = self._tied_to(expression.relation, row, place, pairs)
+            expression = replace(expression, relation=inner)
+        return with_operands(expression, lambda part: self.of_row(part, row, None))
+
+    def _tied_to(
+        self,
+        relation: Relation,
+        row: Rows,
+        place: Place | None,
+        pairs: Sequence[Pair] = (),
+    ) -> Relation:
+        """
+        Return a relation of which every row has the owner of the outer *row*.
+
+        *pairs* of an inner and an outer column are compared by what stands around:
+        rows of other units could not be equal, and are left out.
+        """
+        inner = self.of(relation, row)
+        if isinstance(inner, Unowned):
+            return inner.relation
+        if isinstance(row, Unowned):
+            msg = "which of these public rows are kept depends on everybody's rows"
             hint = (
-                "whether a row has no match is a statement about everybody; put the\n"
-                "private table first, or use JOIN: groups of a public table are shown\n"
-                "even when they are empty"
+                "ask about the private table instead, joined to the public one:\n"
+                "COUNT(DISTINCT key) of the public rows that have a partner"
             )
             raise QueryRefused(msg, code="DPQ111", place=place, hint=hint)
-        case _:
-            assert_never(relation)
+        same_kind(row, inner, place)
+        if inner.attached:
+            return inner.relation
+        if not tied(inner, row, pairs):
+            raise _loose(inner, place)
+        return Filter(inner.relation, conjunction(equal_units(inner, row)))
 
+    # --- scans, filters and inner joins ------------------------------------------
 
-def _one_kind(private: list[Scan]) -> str:
-    """Return the kind of unit that all private tables share."""
-    kinds = {s.table.owner.kind: s for s in private if s.table.owner is not None}
-    if len(kinds) > 1:
-        first, second, *_ = kinds
-        msg = f"one table protects each {first}, the other each {second}"
-        hint = "a row cannot belong to two kinds of unit; ask about one table at a time"
-        raise QueryRefused(msg, code="DPQ113", place=kinds[second].place, hint=hint)
-    return next(iter(kinds))
+    def _inner_joins(self, relation: Relation, outer: Rows | None) -> Rows:
+        """Own inner joins at once: a condition anywhere ties all that it names."""
+        joins = taken_apart(relation)
+        pairs = list(equated(joins.conditions))
+        tables = [
+            leaf
+            for leaf in joins.leaves
+            if isinstance(leaf, Scan) and not leaf.table.public
+        ]
+        paths = Paths(self._catalog, tables, pairs, outer)
+        leaves = [self._leaf(leaf, paths, outer) for leaf in joins.leaves]
+        rebuilt = put_together(relation, [leaf.relation for leaf in leaves])
+        private = [leaf for leaf in leaves if isinstance(leaf, Owned)]
+        whole: Rows = Unowned(rebuilt.relation)
+        needed: list[Expression] = []
+        if private:
+            for each in private[1:]:
+                same_kind(private[0], each, place_of(each.relation))
+            together = rebuilt.relation
+            for hidden, condition in paths.hidden:
+                together = Join(together, hidden, JoinKind.INNER, condition)
+            needed = ties(private, pairs)
+            whole = merged(together, private)
+            attached = _attachment(private, pairs, outer)
+            if attached is not None and isinstance(outer, Owned):
+                needed += attached
+                whole = attached_to(outer, whole)
+        needed += [self.of_row(part, whole, outer) for part in rebuilt.moved]
+        if not needed:
+            return whole
+        return replace(whole, relation=Filter(whole.relation, conjunction(needed)))
 
+    def _leaf(self, leaf: Relation, paths: Paths, outer: Rows | None) -> Rows:
+        if not isinstance(leaf, Scan):
+            return self.of(leaf, outer)
+        return (
+            Unowned(leaf) if leaf.table.public else self._scan(leaf, paths.unit(leaf))
+        )
 
-class _Paths:
-    """Finds each scan's unit column, adding the owner's path where it is not read."""
+    def _scan(self, scan: Scan, unit: Expression) -> Owned:
+        units = (unit,) if isinstance(unit, ColumnRef) else ()
+        keys = owner_keys(scan, self._catalog)
+        owner = owner_of(scan.table)
+        by_row = owner.column == ROW_ID
+        return Owned(scan, unit, units, owner.kind, keys, by_row=by_row)
 
-    def __init__(
-        self, catalog: Catalog, private: list[Scan], pairs: list[Pair]
-    ) -> None:
-        self._catalog = catalog
-        self._private = {scan.name: scan for scan in private}
-        self._pairs = pairs
-        self.hidden: list[tuple[Scan, Expression]] = []
-        """Scans to be joined for their unit column, with their conditions."""
-        self._found: dict[str, ColumnRef] = {}
+    # --- other joins -------------------------------------------------------------
 
-    def unit(self, scan: Scan) -> ColumnRef:
-        """Return the column that holds the unit of *scan*'s rows."""
-        if scan.name not in self._found:
-            self._found[scan.name] = self._search(scan)
-        return self._found[scan.name]
+    def _outer_join(self, join: Join, outer: Rows | None) -> Rows:
+        left = self.of(join.left, outer)
+        pairs = list(equated([join.condition]))
+        partner = None
+        if join.kind is JoinKind.LEFT:
+            partner = self._partner(join.right, left, pairs)
+        right = partner or self.of(join.right, outer)
+        if isinstance(right, Unowned) and (
+            isinstance(left, Unowned) or join.kind is JoinKind.LEFT
+        ):
+            return replace(left, relation=self._put(join, left, right.relation, outer))
+        if isinstance(left, Unowned) or isinstance(right, Unowned):
+            raise _unmatched_public(join)
+        return self._joined(join, left, right, pairs)
 
-    def _search(self, scan: Scan) -> ColumnRef:
-        owner = _owner(scan.table)
-        if not owner.path:
-            return column_of(scan, owner.column)
-        hop = owner.path[0]
-        parent = self._partner(scan, hop)
-        if parent is None:
-            name = f"{scan.name}:{hop.table}"
-            parent = Scan(self._catalog.tables[hop.table], name)
-            condition = equals(column_of(scan, hop.column), column_of(parent, hop.key))
-            self.hidden.append((parent, condition))
-        return self.unit(parent)
+    def _partner(
+        self, right: Relation, left: Rows, pairs: Sequence[Pair]
+    ) -> Owned | None:
+        """Return a table whose rows, where they match, have the left row's owner."""
+        if not isinstance(right, Scan) or right.table.public:
+            return None
+        unit = partner_outside(right, left, pairs)
+        return None if unit is None else self._scan(right, unit)
 
-    def _partner(self, scan: Scan, hop: Hop) -> Scan | None:
-        """Return the scan that the query itself joins as this hop, if it does."""
-        child = (scan.name, hop.column)
-        for pair in self._pairs:
-            for one, other in (pair, pair[::-1]):
-                parent = self._private.get(other.relation)
-                if (
-                    (one.relation, one.name) == child
-                    and parent is not None
-                    and parent is not scan
-                    and (parent.table.name, other.name) == (hop.table, hop.key)
-                ):
-                    return parent
-        return None
+    def _joined(
+        self, join: Join, left: Owned, right: Owned, pairs: Sequence[Pair]
+    ) -> Owned:
+        """Return an outer join of rows that have one unit where they match."""
+        same_kind(left, right, join.place)
+        if not tied(left, right, pairs):
+            raise untied(right, join.place)
+        put = self._put(join, left, right.relation, None)
+        condition = conjunction([*conjuncts(put.condition), *equal_units(left, right)])
+        both = merged(replace(put, condition=condition), [left, right])
+        if join.kind is JoinKind.LEFT:
+            return replace(both, units=left.units, attached=left.attached)
+        unit = left.unit
+        if left.unit != right.unit:
+            unit = Call("coalesce", (left.unit, right.unit), left.unit.type)
+        attached = left.attached and right.attached
+        return replace(both, unit=unit, units=(), attached=attached)
 
+    def _lateral(self, join: Join, outer: Rows | None) -> Rows:
+        left = self.of(join.left, outer)
+        row = outer if isinstance(left, Unowned) and outer is not None else left
+        right = self._tied_to(join.right, row, join.place)
+        return replace(left, relation=self._put(join, left, right, outer))
 
-def _owner(table: CatalogTable) -> Owner:
-    if table.owner is None:
-        msg = f"{table.name} is public and has no owner"
-        raise ValueError(msg)
-    return table.owner
+    def _put(self, join: Join, left: Rows, right: Relation, outer: Rows | None) -> Join:
+        """Return *join* over sides that have owners."""
+        condition = self.of_row(join.condition, left, outer)
+        return replace(join, left=left.relation, right=right, condition=condition)
 
+    # --- rows of one unit --------------------------------------------------------
 
-def column_of(scan: Scan, name: str) -> ColumnRef:
-    """Return a reference to a column of *scan*, which need not be listed."""
-    column = scan.table.columns.get(name)
-    if column is None:  # rowid, under row privacy
-        return ColumnRef(scan.name, name, SqlType.INTEGER, "BIGINT")
-    return ColumnRef(
-        scan.name, column.name, column.type, column.engine_type, column.decimals
-    )
+    def _unnest(self, unnest: Unnest, outer: Rows | None) -> Rows:
+        child = self.of(unnest.child, outer)
+        elements = self.of_row(unnest.elements, child, outer)
+        relation = replace(unnest, child=child.relation, elements=elements)
+        return replace(child, relation=relation)
 
+    def _sample(self, sample: Sample, outer: Rows | None) -> Rows:
+        child = self.of(sample.child, outer)
+        hint = "leave TABLESAMPLE out, or filter by a column instead"
+        if isinstance(child, Unowned):
+            msg = "whole units are sampled, and public rows have none"
+            raise QueryRefused(msg, code="DPQ133", place=sample.place, hint=hint)
+        if child.by_row:
+            msg = "where every row is a unit, there is nothing to choose units by"
+            raise QueryRefused(msg, code="DPQ133", place=sample.place, hint=hint)
+        chosen = InSample(child.unit, sample.share, sample.seed)
+        return replace(child, relation=Filter(child.relation, chosen))
 
-def _ties(
-    private: list[Scan], units: dict[str, ColumnRef], pairs: list[Pair]
-) -> list[Expression]:
-    """Return the equalities of units that make every row single-owned."""
-    joined = [private[0].name]  # in order: plans of one text are equal in all processes
-    ties: list[Expression] = []
-    waiting = private[1:]
-    while waiting:
-        for scan in waiting:
-            partner = next(
-                (
-                    other
-                    for other in joined
-                    if _tied(scan.name, other, units, pairs, private)
-                ),
-                None,
+    def _top(self, top: Top, outer: Rows | None) -> Rows:
+        child = self.of(top.child, outer)
+        if isinstance(child, Owned) and not child.attached:
+            msg = "which rows come first depends on everybody's rows"
+            hint = (
+                f"number the rows of each {child.kind} instead: QUALIFY ROW_NUMBER() "
+                "OVER\n(PARTITION BY unit column ORDER BY …) <= 10"
             )
-            if partner is not None:
-                break
-        else:
-            raise _untied(waiting[0])
-        if units[scan.name] != units[partner]:
-            ties.append(equals(units[scan.name], units[partner]))
-        joined.append(scan.name)
-        waiting.remove(scan)
-    return ties
+            raise QueryRefused(msg, code="DPQ130", place=top.place, hint=hint)
+        wanted = (
+            replace(each, expression=self.of_row(each.expression, child, outer))
+            for each in top.order
+        )
+        order = (*wanted, *tie_breakers(visible(top.child)))
+        return replace(child, relation=replace(top, child=child.relation, order=order))
+
+    def _project(self, project: Project, outer: Rows | None) -> Rows:
+        child = self.of(project.child, outer)
+        made = self._named(project.columns, child, outer)
+        if isinstance(child, Unowned):
+            project = replace(project, child=child.relation, columns=made)
+            return Unowned(without_ties(project, ()))
+        if project.distinct and not says_unit(made, child):
+            raise merged_rows("DISTINCT", child.kind, project.place)
+        by_unit = (
+            replace(each, expression=windows_by_unit(each.expression, child))
+            for each in made
+        )
+        project = replace(project, child=child.relation, columns=tuple(by_unit))
+        found = carried(project, child)
+        if not isinstance(found.relation, Project):
+            msg = "a SELECT list stays one"
+            raise TypeError(msg)
+        partition = () if child.attached else (child.unit,)
+        return replace(found, relation=without_ties(found.relation, partition))
+
+    def _group(self, group: Group, outer: Rows | None) -> Rows:
+        child = self.of(group.child, outer)
+        group = replace(
+            group,
+            child=child.relation,
+            keys=self._named(group.keys, child, outer),
+            aggregates=self._named(group.aggregates, child, outer),
+        )
+        if isinstance(child, Unowned):
+            return Unowned(group)
+        if not says_unit(group.keys, child):
+            raise merged_rows("GROUP BY", child.kind, group.place)
+        return carried(group, child)
+
+    def _named(
+        self, made: Sequence[Named], child: Rows, outer: Rows | None
+    ) -> tuple[Named, ...]:
+        return tuple(
+            replace(each, expression=self.of_row(each.expression, child, outer))
+            for each in made
+        )
+
+    def _set_operation(self, operation: SetOperation, outer: Rows | None) -> Rows:
+        left, right = self.of(operation.left, outer), self.of(operation.right, outer)
+        if isinstance(left, Unowned) and isinstance(right, Unowned):
+            return Unowned(with_sides(operation, left.relation, right.relation))
+        if isinstance(left, Unowned) or isinstance(right, Unowned):
+            msg = f"{operation.kind} of private rows and rows that nobody owns"
+            hint = "ask about the private rows alone"
+            raise QueryRefused(msg, code="DPQ131", place=operation.place, hint=hint)
+        same_kind(left, right, operation.place)
+        if left.attached != right.attached:
+            raise _loose(right if left.attached else left, operation.place)
+        return combined(operation, left, right)
 
 
-def _tied(
-    one: str,
-    other: str,
-    units: dict[str, ColumnRef],
-    pairs: list[Pair],
-    private: list[Scan],
-) -> bool:
-    """Return whether the query itself says that two rows have the same unit."""
-    if units[one] == units[other]:
-        return True
-    tables = {scan.name: scan.table for scan in private}
-    for pair in pairs:
-        ends = {end.relation: end for end in pair}
-        if set(ends) != {one, other}:
-            continue
-        left, right = ends[one], ends[other]
-        if (left, right) == (units[one], units[other]):
-            return True
-        if _same_map(tables[one], left.name, tables[other], right.name):
-            return True
-    return False
+def _compared(subquery: Subquery) -> list[Pair]:
+    """Return the columns that ``x = ANY (SELECT y …)`` compares, if it does."""
+    needle = subquery.needle
+    column = next(iter(visible(subquery.relation)), None)
+    if not isinstance(needle, ColumnRef) or column is None:
+        return []
+    return [(column, needle)] if subquery.comparison == "eq" else []
 
 
-def _same_map(one: CatalogTable, a: str, other: CatalogTable, b: str) -> bool:
-    """
-    Return whether the ownership path itself sends both columns to one owner.
-
-    Other foreign keys do not: two visits in one region are two patients' visits, and
-    an equality of units that the query does not have would change its meaning.
-    """
-    target_a, target_b = _owner_key(one, a), _owner_key(other, b)
-    return (target_a is not None and target_a in {(other.name, b), target_b}) or (
-        target_b is not None and target_b == (one.name, a)
-    )
-
-
-def _owner_key(table: CatalogTable, column: str) -> tuple[str, str] | None:
-    """Return the table and key that *column* finds the owner by, if it does."""
-    path = _owner(table).path
-    if not path or path[0].column != column:
+def _attachment(
+    private: Sequence[Owned], pairs: Sequence[Pair], outer: Rows | None
+) -> list[Expression] | None:
+    """Return what ties these rows to the outer row; ``None`` when nothing does."""
+    if not isinstance(outer, Owned):
         return None
-    return path[0].table, path[0].key
+    if any(each.attached for each in private):
+        return []
+    for each in private:
+        if each.kind == outer.kind and tied(each, outer, pairs):
+            return equal_units(each, outer)
+    return None
 
 
-def _untied(scan: Scan) -> QueryRefused:
-    owner = _owner(scan.table)
-    msg = f"this join would separate rows from their {owner.kind}"
-    column = owner.column if not owner.path else owner.path[0].column
+def _unmatched_public(join: Join) -> QueryRefused:
+    msg = "this join keeps public rows that no private row matches"
     hint = (
-        f"add an equality of the {owner.kind} to the join's ON, or join along the\n"
-        f"policy's foreign key ({scan.table.name}.{column}), or declare one table "
-        "`public` in the policy"
+        "whether a row has no match is a statement about everybody; put the\n"
+        "private table first, or group by columns of the public table and count a\n"
+        "column of the private one: COUNT(x), not COUNT(*)"
     )
-    return QueryRefused(msg, code="DPQ110", place=scan.place, hint=hint)
+    return QueryRefused(msg, code="DPQ111", place=join.place, hint=hint)
+
+
+def _loose(inner: Owned, place: Place | None) -> QueryRefused:
+    msg = f"this subquery reads rows of every {inner.kind} at once"
+    hint = (
+        f"tie it to the outer row by an equality of the {inner.kind}, or make it an\n"
+        "aggregate that can be released by itself"
+    )
+    return QueryRefused(msg, code="DPQ115", place=place, hint=hint)

@@ -10,7 +10,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, assert_never
 
-from dpquery.plan.aggregates import Moment, Present, Rows, Total, Units
+from dpquery.plan.aggregates import (
+    AdditiveMoment,
+    Present,
+    Product,
+    Rows,
+    Square,
+    Total,
+    Units,
+)
 from dpquery.plan.program import BoundingMode
 
 if TYPE_CHECKING:
@@ -28,14 +36,17 @@ LIMIT_CAP = float(1 << 52)
 SUB_STEPS = 1 << 10
 
 
-def row_limit(rows: int, per_group: int | None, bounding: Bounding) -> float:
+def row_limit(
+    rows: int, per_group: int | None, bounding: Bounding, cells: int = 1
+) -> float:
     """
     Return the norm that a unit's row counts are clipped to, in rows.
 
     *rows* and *per_group* are the policy's hints. Under norm clipping the limit is
     the largest norm of a unit that keeps to them: at most *rows* rows, at most
     *per_group* of them in one group, in at most k groups; theory.md 2.2 (A) for
-    ``sqrt(c·M)``. Under truncation it is the limit per group.
+    ``sqrt(c·M)``. Under truncation it is the limit per group. Rows that are counted
+    in *cells* of a group, each in one of them, have no larger norm.
     """
     if bounding.single_group:
         return float(rows)
@@ -43,29 +54,55 @@ def row_limit(rows: int, per_group: int | None, bounding: Bounding) -> float:
         return float(per_group or rows)
     if per_group is None:
         return float(rows)
+    most = min(rows, per_group * bounding.groups * cells)
     if bounding.norm == 1:
-        return float(min(rows, per_group * bounding.groups))
-    spread = math.sqrt(per_group * min(rows, per_group * bounding.groups))
-    return min(float(rows), spread)
+        return float(most)
+    return min(float(rows), math.sqrt(per_group * most))
 
 
-def moment_limit(moment: Moment, rows: float, bounding: Bounding) -> float:
+def moment_limit(moment: AdditiveMoment, rows: float, bounding: Bounding) -> float:
     """Return the norm limit of one moment, in steps of its grid."""
     match moment:
-        case Rows() | Present():
-            return min(rows, LIMIT_CAP)
+        case Rows(most=most) | Present(most=most):
+            limit = rows if most is None else min(rows, _over_groups(most, bounding))
+            return min(limit, LIMIT_CAP)
+        case Total(group_bounds=(low, high)):
+            most = max(abs(low), abs(high), 1)
+            return min(_over_groups(most, bounding), LIMIT_CAP)
         case Total(value=value):
             return min(rows * value.reach, LIMIT_CAP)
+        case Square(reach=reach) | Product(reach=reach):
+            return min(rows * reach, LIMIT_CAP)
         case Units():
-            if bounding.single_group or bounding.mode is BoundingMode.TRUNCATE:
-                return 1.0
-            k = bounding.groups
-            return math.sqrt(k) if bounding.norm == 2 else float(k)  # noqa: PLR2004
+            return _over_groups(1, bounding)
         case _:
             assert_never(moment)
 
 
-def sub_steps(moment: Moment, limit: float, bounding: Bounding) -> int:
+def _over_groups(most: int, bounding: Bounding) -> float:
+    """Return the norm of a unit that adds *most* to each of k groups."""
+    if bounding.single_group or bounding.mode is BoundingMode.TRUNCATE:
+        return float(most)
+    k = bounding.groups
+    return most * (math.sqrt(k) if bounding.norm == 2 else float(k))  # noqa: PLR2004
+
+
+def distinct_sensitivity(
+    per_group: int, in_all: int, reach: int, bounding: Bounding
+) -> int:
+    """
+    Return Δ of the sizes of unions of which a unit keeps a few values.
+
+    One unit changes the union of a group by at most the values that it keeps there,
+    and always in one direction (theory.md 2.6): Δ₁ is all that it keeps, and Δ₂ at most
+    ``sqrt(per group · all)``. Sums of values move by at most *reach* for each value.
+    """
+    if bounding.single_group or bounding.norm == 1:
+        return in_all * reach
+    return _ceil_sqrt(per_group * in_all * reach * reach)
+
+
+def sub_steps(moment: AdditiveMoment, limit: float, bounding: Bounding) -> int:
     """
     Return into how many parts a step is cut, so that scaling down keeps digits.
 
@@ -75,8 +112,19 @@ def sub_steps(moment: Moment, limit: float, bounding: Bounding) -> int:
     """
     if isinstance(moment, Units) and bounding.single_group:
         return 1
-    coarse = not isinstance(moment, Total) or moment.value.reach < SUB_STEPS
+    coarse = row_reach(moment) < SUB_STEPS
     return SUB_STEPS if coarse and limit * SUB_STEPS <= LIMIT_CAP else 1
+
+
+def row_reach(moment: AdditiveMoment) -> int:
+    """Return the largest absolute value that one row adds to a moment."""
+    match moment:
+        case Total(value=value):
+            return value.reach
+        case Square(reach=reach) | Product(reach=reach):
+            return reach
+        case _:
+            return 1
 
 
 def sensitivity(limit: int, bounding: Bounding) -> int:

@@ -3,7 +3,8 @@
 The order is part of the privacy argument:
 
 1. ``own``: every row gets its unit, or the query is refused. First, because a limit
-   per unit means nothing for a row without one.
+   per unit means nothing for a row without one. ``own_values`` does the same for what
+   is computed of each row: subqueries in keys and aggregates.
 2. ``decompose_aggregates``: aggregates become integer moments on clamped values. It
    reads bounds from the filters of the owned relation.
 3. ``key_domain``: public keys, or none. Before bounding, because rows outside the
@@ -14,11 +15,11 @@ The order is part of the privacy argument:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.aggregates import Units
-from dpquery.plan.analysis.bounds import environment
 from dpquery.plan.analysis.partitions import key_domain
 from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.expressions import ColumnRef
@@ -26,10 +27,15 @@ from dpquery.plan.program import Program, ReleaseStep
 from dpquery.plan.rewrite.bound_contributions import (
     BoundingRules,
     bound_contributions,
+    bound_distinct,
+    bound_rankings,
     bounding,
 )
+from dpquery.plan.rewrite.clamp_inputs import inputs_of
 from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
-from dpquery.plan.walk import scans
+from dpquery.plan.rewrite.fill_groups import fill_groups
+from dpquery.plan.rewrite.own_values import own_values
+from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -46,26 +52,27 @@ def compile_program(query: Query, catalog: Catalog, rules: BoundingRules) -> Pro
         QueryRefused: some row has no single owner, or some value no bounds.
     """
     steps = tuple(compile_release(each, catalog, rules) for each in query.boundaries)
-    return Program(steps, query.post)
+    return Program(steps, query.inputs, query.post)
 
 
 def compile_release(
     query: AggregateQuery, catalog: Catalog, rules: BoundingRules
 ) -> ReleaseStep:
     """Return one DP boundary as a bounded integer aggregate."""
+    query = fill_groups(query)
     source = own(query.source, catalog)
+    query = own_values(query, source, catalog)
     for key in query.keys:
         _check_key(key, source)
-    env = environment(source.relation)
-    grids = {
-        (scan.name, column.name): column
-        for scan in scans(source.relation)
-        for column in scan.table.columns.values()
-    }
-    decomposed = decompose_aggregates(query.aggregates, env, grids)
-    domain = key_domain(query.keys, source.relation, env, catalog)
+    if query.wishes.groups is not None:
+        rules = replace(rules, groups=min(rules.groups, query.wishes.groups))
+    inputs = inputs_of(source.relation)
+    decomposed = decompose_aggregates(
+        query.aggregates, inputs, grouped=bool(query.keys)
+    )
+    domain = key_domain(query.keys, source.relation, catalog)
     moments = decomposed.moments
-    if domain is None or not moments:
+    if domain is None or not query.aggregates:
         moments = tuple(dict.fromkeys((Units(), *moments)))
     how = bounding(rules, source, query.keys, domain)
     return ReleaseStep(
@@ -74,8 +81,11 @@ def compile_release(
         keys=query.keys,
         domain=domain,
         moments=bound_contributions(moments, source, how),
+        distinct=bound_distinct(decomposed.distinct, source, how),
+        rankings=bound_rankings(decomposed.columns, source, how),
         bounding=how,
         columns=decomposed.columns,
+        wishes=query.wishes,
     )
 
 
@@ -91,11 +101,23 @@ _KEY_TYPES = frozenset(
 
 
 def _check_key(key: GroupKey, source: Owned) -> None:
-    """Refuse keys that would show units, or that print differently when equal."""
-    if isinstance(key.expression, ColumnRef) and key.expression in source.units:
+    """
+    Refuse keys that would show units, or that print differently when equal.
+
+    A function of the unit alone has a group for each, or might as well be asked of each
+    by itself; nothing of it would be shown. What is looked up for a unit is no such
+    function, and neither is protected by this: groups of few units are withheld.
+    """
+    read = columns(key.expression)
+    alone = bool(read) and read <= set(source.units)
+    looked_up = next(subqueries(key.expression), None) is not None
+    if key.expression == source.unit or (alone and not looked_up):
         msg = f"a group per {source.kind} would show individuals"
         hint = f"group by what a {source.kind} has in common with others"
         raise QueryRefused(msg, code="DPQ123", place=key.place, hint=hint)
+    exact = isinstance(key.expression, ColumnRef)  # computed ones are DOUBLE below
+    if key.expression.type is SqlType.DECIMAL and exact:
+        return
     if key.expression.type not in _KEY_TYPES:
         msg = f"{key.expression.type} values cannot be group keys"
         hint = "round to whole numbers: CAST(FLOOR(x) AS INTEGER)"

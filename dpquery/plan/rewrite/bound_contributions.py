@@ -6,30 +6,57 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dpquery.plan.aggregates import Moment, Present, Total, Units
+from dpquery.plan.aggregates import (
+    AdditiveMoment,
+    DistinctMoment,
+    DistinctTotal,
+    DistinctValues,
+    Present,
+    Product,
+    RankEstimator,
+    Rows,
+    Square,
+    Total,
+    Units,
+    expression_of,
+)
 from dpquery.plan.analysis.dependencies import (
     determined_by_unit,
+    groups_per_unit,
     rows_per_group,
     rows_per_unit,
 )
+from dpquery.plan.analysis.disjoint import disjoint
 from dpquery.plan.analysis.partitions import listed_groups
 from dpquery.plan.analysis.sensitivity import (
     CLIP_ROOM,
+    distinct_sensitivity,
     moment_limit,
     row_limit,
     sensitivity,
     sub_steps,
 )
-from dpquery.plan.program import BoundedMoment, Bounding, BoundingMode, GroupKey
+from dpquery.plan.program import (
+    BoundedDistinct,
+    BoundedMoment,
+    BoundedRanking,
+    Bounding,
+    BoundingMode,
+    GroupKey,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dpquery.plan.program import KeyDomain
+    from dpquery.plan.aggregates import GridValue, RankTarget
+    from dpquery.plan.expressions import Expression
+    from dpquery.plan.program import KeyDomain, ReleasedColumn
     from dpquery.plan.relations import Owned
 
 CAP_FACTOR = 16
 """G = 16·k: raises the threshold by 3-8 % only (theory.md 2.5)."""
+MOST_BINS = 1 << 20
+"""Candidates of a quantile: two choices among 1,024 each find one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +79,14 @@ def bounding(
     """
     Return how contributions to one release are bounded.
 
-    No unit is in more groups than there are: a short list of public keys makes k
-    smaller than the policy's.
+    No unit is in more groups than there are, nor than it has rows: a short list of
+    public keys makes k smaller than the policy's, and so does one row per unit.
     """
     single = determined_by_unit([key.expression for key in keys], source)
     listed = None if domain is None else listed_groups(domain)
-    groups = rules.groups if listed is None else min(rules.groups, listed)
+    groups = min(rules.groups, groups_per_unit(source.relation) or rules.groups)
+    if listed is not None:
+        groups = min(groups, max(1, listed))
     withholds = domain is None
     return Bounding(
         mode=rules.mode,
@@ -69,35 +98,123 @@ def bounding(
 
 
 def bound_contributions(
-    moments: Sequence[Moment], source: Owned, how: Bounding
+    moments: Sequence[AdditiveMoment], source: Owned, how: Bounding
 ) -> tuple[BoundedMoment, ...]:
-    """Return *moments*, each with its limit, its sensitivity and its bundle."""
+    """Return *moments*, each with its limit, its sensitivity, bundle and vector."""
     relation = source.relation
-    rows = row_limit(rows_per_unit(relation), rows_per_group(relation), how)
+    per_unit, per_group = rows_per_unit(relation), rows_per_group(relation)
+    vectors = _vectors(moments)
     bundles: dict[object, int] = {}
     bounded = []
-    for moment in moments:
+    for moment, vector in zip(moments, vectors, strict=True):
+        cells = vectors.count(vector)
+        rows = row_limit(per_unit, per_group, how, cells)
         limit = moment_limit(moment, rows, how)
         steps = sub_steps(moment, limit, how)
         clip = math.ceil(limit * steps)
-        bundle = bundles.setdefault(_bundle_key(moment), len(bundles))
+        bundle = bundles.setdefault(_bundle_key(moment, vector), len(bundles))
         room = 0 if isinstance(moment, Units) else CLIP_ROOM
         delta = sensitivity(clip + room, how)
-        bounded.append(BoundedMoment(moment, bundle, steps, clip, delta))
+        bounded.append(BoundedMoment(moment, bundle, vector, steps, clip, delta))
     return tuple(bounded)
 
 
-def _bundle_key(moment: Moment) -> object:
+def _vectors(moments: Sequence[AdditiveMoment]) -> list[int]:
+    """
+    Number the vectors that are measured at once.
+
+    Counts of rows of disjoint kinds are cells of one vector: a row is in one of them
+    at most, so together they cost what one costs (theory.md 2.2).
+    """
+    found: list[int] = []
+    families: dict[int, list[Rows]] = {}
+    for moment in moments:
+        vector = len(set(found))
+        if isinstance(moment, Rows) and moment.where is not None:
+            for number, family in families.items():
+                if all(disjoint(moment.where, e.where) for e in family if e.where) and (
+                    family[0].most == moment.most
+                ):
+                    vector = number
+                    break
+            families.setdefault(vector, []).append(moment)
+        found.append(vector)
+    return found
+
+
+def _bundle_key(moment: AdditiveMoment, vector: int) -> object:
     """
     Return what moments have in common that must be scaled together.
 
-    The two moments of an average are made of the same rows: scaling them by one
-    factor keeps the ratio unbiased (theory.md 2.2).
+    The moments of an average, or of a correlation, are made of the same rows: scaling
+    them by one factor keeps ratios unbiased (theory.md 2.2).
     """
     match moment:
-        case Total(value=value) | Present(value=value):
-            return value
+        case Total(group_bounds=bounds) if bounds is not None:
+            return moment
+        case Present(most=most) if most is not None:
+            return moment
+        case Total(value=value) | Present(value=value) | Square(value=value):
+            beside = moment.beside
+            pair = {expression_of(value)} | ({beside.expression} if beside else set())
+            return frozenset(pair)
+        case Product(left=left, right=right):
+            return frozenset({left.expression, right.expression})
         case Units():
             return "units"
         case _:
-            return "rows"
+            return ("rows", vector)
+
+
+def bound_distinct(
+    moments: Sequence[DistinctMoment], source: Owned, how: Bounding
+) -> tuple[BoundedDistinct, ...]:
+    """
+    Return unions of values, of which each unit keeps a few (theory.md 2.6).
+
+    A unit has at most as many different values as rows, a few in each of k groups, and
+    one where the value follows from the unit.
+    """
+    relation = source.relation
+    in_all = rows_per_unit(relation)
+    per_group = min(rows_per_group(relation) or in_all, in_all)
+    found = []
+    for moment in moments:
+        values = [expression_of(value) for value in _values(moment)]
+        own = determined_by_unit(values, source)
+        each = 1 if own else per_group
+        total = min(in_all, each * how.groups)
+        if how.single_group:
+            each = total = min(each if own else in_all, in_all)
+        reach = moment.value.reach if isinstance(moment, DistinctTotal) else 1
+        delta = distinct_sensitivity(each, total, reach, how)
+        found.append(BoundedDistinct(moment, each, total, delta))
+    return tuple(found)
+
+
+def _values(moment: DistinctMoment) -> Sequence[Expression | GridValue]:
+    return moment.values if isinstance(moment, DistinctValues) else (moment.value,)
+
+
+def bound_rankings(
+    columns: Sequence[ReleasedColumn], source: Owned, how: Bounding
+) -> tuple[BoundedRanking, ...]:
+    """Return one histogram for each value that something is chosen of by rank."""
+    relation = source.relation
+    wanted: dict[GridValue, list[RankTarget]] = {}
+    for column in columns:
+        if isinstance(column.estimator, RankEstimator):
+            targets = wanted.setdefault(column.estimator.value, [])
+            if column.estimator.target not in targets:
+                targets.append(column.estimator.target)
+    rows = row_limit(rows_per_unit(relation), rows_per_group(relation), how)
+    found = []
+    for value, targets in wanted.items():
+        moment = Present(value)
+        limit = moment_limit(moment, rows, how)
+        steps = sub_steps(moment, limit, how)
+        clip = math.ceil(limit * steps)
+        bins = min(value.high - value.low + 1, MOST_BINS)
+        delta = sensitivity(clip + CLIP_ROOM, how)
+        found.append(BoundedRanking(value, bins, tuple(targets), steps, clip, delta))
+    return tuple(found)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from dpquery.errors import Place, QueryRefused
-from dpquery.plan.aggregates import GridValue
-from dpquery.plan.analysis.bounds import Environment, bounds, decimals
-from dpquery.plan.expressions import NUMERIC, ColumnRef, Expression, Literal
+from dpquery.plan.aggregates import Clamp, GridValue
+from dpquery.plan.analysis.bounds import Environment, bounds, decimals, environment
+from dpquery.plan.analysis.sources import Sources, sources
+from dpquery.plan.expressions import (
+    NUMERIC,
+    TEMPORAL,
+    ColumnRef,
+    Expression,
+    Literal,
+)
+from dpquery.plan.relations import Scan
 from dpquery.plan.render import expression_text
 from dpquery.plan.walk import columns
+from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
-    from dpquery.policy.catalog import CatalogColumn
+    from dpquery.plan.relations import Relation
 
 STEPS_WANTED = 1 << 26
 """A value without a grid of its own gets about this many steps: finer than any noise
@@ -22,16 +32,33 @@ that the policy could ask for (theory.md 2.1: at most a thousandth of σ)."""
 WIDEST = Fraction(10) ** 30
 """Bounds beyond this drown every answer in noise, and leave DOUBLE's range."""
 STEPS_LIMIT = 1 << 40
-"""More steps than this are merged, so that sums of squares stay within integers."""
+"""More steps than this are merged, so that sums stay within integers."""
+SQUARED_LIMIT = 1 << 18
+"""Steps of a value that is squared: the sum of the squares of 65,536 rows is exact."""
+DAY, SECOND = Fraction(1), Fraction(1, 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What is known of the values that a release adds up."""
+
+    env: Environment
+    known: Sources
+
+
+def inputs_of(relation: Relation) -> Inputs:
+    """Return what is known of the values of *relation*."""
+    return Inputs(environment(relation), sources(relation))
 
 
 def grid_value(
     argument: Expression,
-    env: Environment,
-    grids: dict[tuple[str, str], CatalogColumn],
+    inputs: Inputs,
     place: Place | None,
+    clamp: Clamp | None = None,
     *,
     centred: bool,
+    most_steps: int = STEPS_LIMIT,
 ) -> GridValue:
     """
     Return *argument* as an integer of known range.
@@ -42,32 +69,59 @@ def grid_value(
     Raises:
         QueryRefused: *argument* has no finite bounds.
     """
-    span = bounds(argument, env)
-    if span.low is None or span.high is None:
-        raise _unbounded(argument, env, place)
-    if max(abs(span.low), abs(span.high)) > WIDEST:
+    span = bounds(argument, inputs.env)
+    low, high = span.low, span.high
+    if clamp is not None and not clamp.per_group:
+        low = clamp.low if low is None else max(low, clamp.low)
+        high = clamp.high if high is None else min(high, clamp.high)
+        low, high = min(low, high), max(low, high)
+    if low is None or high is None:
+        raise _unbounded(argument, inputs.env, place)
+    if max(abs(low), abs(high)) > WIDEST:
         msg = f"the bounds of {expression_text(argument)} are wider than 1e30"
         hint = "bound it in the query, e.g. LEAST(GREATEST(…, 0), 100)"
         raise QueryRefused(msg, code="DPQ120", place=place, hint=hint)
-    grid = _grid(argument, span.low, span.high, grids)
-    low, high = math.floor(span.low / grid), math.ceil(span.high / grid)
-    centre = (low + high) // 2 if centred else 0
-    return GridValue(argument, grid, low, high, centre)
+    grid = _grid(argument, low, high, inputs.known, most_steps)
+    first, last = math.floor(low / grid), math.ceil(high / grid)
+    centre = (first + last) // 2 if centred else 0
+    return GridValue(argument, grid, first, last, centre)
+
+
+def group_value(
+    argument: Expression, inputs: Inputs, clamp: Clamp
+) -> tuple[GridValue, tuple[int, int]]:
+    """
+    Return *argument* for a sum that is bounded per group, and those bounds in steps.
+
+    Single rows need no bounds of their own then; they are clamped only so that sums
+    stay within integers.
+    """
+    reach = max(abs(clamp.low), abs(clamp.high))
+    grid = _grid(argument, clamp.low, clamp.high, inputs.known, STEPS_LIMIT)
+    steps = math.floor(clamp.low / grid), math.ceil(clamp.high / grid)
+    row = max(1 << 20, 1 << math.ceil(reach / grid).bit_length() + 4)
+    most = min(row, STEPS_LIMIT)
+    return GridValue(argument, grid, -most, most, 0), steps
 
 
 def _grid(
     argument: Expression,
     low: Fraction,
     high: Fraction,
-    grids: dict[tuple[str, str], CatalogColumn],
+    known: Sources,
+    most_steps: int,
 ) -> Fraction:
     """Return the step: the policy's, else the value's own decimals, else a fine one."""
+    if argument.type in TEMPORAL:
+        return DAY if argument.type is SqlType.DATE else SECOND
     reach = max(abs(low), abs(high), Fraction(1, 10**12))
+    made = known.expanded(argument)
+    leaf = known.leaves.get(made.relation) if isinstance(made, ColumnRef) else None
     declared = None
-    if isinstance(argument, ColumnRef):
-        column = grids.get((argument.relation, argument.name))
+    if isinstance(made, ColumnRef) and isinstance(leaf, Scan):
+        column = leaf.table.columns.get(made.name)
         declared = None if column is None else column.grid
-    digits = decimals(argument)
+    digits = decimals(made)
     if declared is not None:
         grid = Fraction(declared)
     elif digits is not None:
@@ -76,7 +130,7 @@ def _grid(
         grid = Fraction(1)
         while reach / grid < STEPS_WANTED:
             grid /= 10
-    while reach / grid > STEPS_LIMIT:
+    while reach / grid > most_steps:
         grid *= 10
     return grid
 
@@ -96,6 +150,8 @@ def _unbounded(
         hint = "bound it in the query, e.g. LEAST(GREATEST(…, 0), 100)"
     elif any(column.type not in NUMERIC for column in open_columns):
         hint = f"bound it in the query: LEAST(GREATEST({text}, 0), 100)"
+        if argument.type in TEMPORAL:
+            hint = f"bound it in the query: WHERE {text} BETWEEN '2020-01-01' AND …"
     else:
         names = ", ".join(f"{each.name}" for each in open_columns)
         first = open_columns[0].name
@@ -104,5 +160,4 @@ def _unbounded(
             f"SUM(LEAST(GREATEST({first}, 0), 100)), or "
             f"WHERE {first} BETWEEN 0 AND 100"
         )
-
     return QueryRefused(msg, code="DPQ120", place=place, hint=hint)

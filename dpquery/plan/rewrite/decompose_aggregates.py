@@ -7,46 +7,72 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.plan.aggregates import (
+    AdditiveMoment,
     Aggregate,
+    AnyEstimator,
+    AnyRow,
     Average,
+    Clamp,
     Count,
+    CountDistinct,
     CountUnits,
+    DistinctMoment,
+    DistinctTotal,
+    DistinctValues,
     Estimator,
+    Extreme,
     GridValue,
     LinearEstimator,
     Moment,
+    Pair,
+    PairEstimator,
+    PairKind,
     Present,
+    Product,
+    Quantile,
+    RankEstimator,
+    RankKind,
+    RankTarget,
     RatioEstimator,
     Rows,
+    Spread,
+    SpreadEstimator,
+    Square,
     Sum,
     Total,
     Units,
 )
+from dpquery.plan.expressions import Call, Expression
 from dpquery.plan.program import ReleasedColumn
-from dpquery.plan.rewrite.clamp_inputs import grid_value
+from dpquery.plan.rewrite.clamp_inputs import (
+    SQUARED_LIMIT,
+    STEPS_LIMIT,
+    Inputs,
+    grid_value,
+    group_value,
+)
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dpquery.plan.analysis.bounds import Environment
-    from dpquery.plan.expressions import Expression
-    from dpquery.policy.catalog import CatalogColumn
+    from dpquery.errors import Place
 
 ONE = Fraction(1)
-Grids = dict[tuple[str, str], "CatalogColumn"]
+Key = tuple[Expression, "Clamp | None"]
 
 
 @dataclass(frozen=True, slots=True)
 class Decomposed:
     """The moments to measure and how released columns are made of them."""
 
-    moments: tuple[Moment, ...]
+    moments: tuple[AdditiveMoment, ...]
+    distinct: tuple[DistinctMoment, ...]
     columns: tuple[ReleasedColumn, ...]
 
 
 def decompose_aggregates(
-    aggregates: Sequence[Aggregate], env: Environment, grids: Grids
+    aggregates: Sequence[Aggregate], inputs: Inputs, *, grouped: bool
 ) -> Decomposed:
     """
     Return the moments of *aggregates*, each one once.
@@ -58,8 +84,8 @@ def decompose_aggregates(
     Raises:
         QueryRefused: a value has no bounds.
     """
-    averaged = {each.argument for each in aggregates if isinstance(each, Average)}
-    estimators = [_estimator(each, averaged, env, grids) for each in aggregates]
+    made = _Decomposition(aggregates, inputs, grouped=grouped)
+    estimators = [made.estimator(each) for each in aggregates]
     moments = dict.fromkeys(
         moment for estimator in estimators for moment in moments_of(estimator)
     )
@@ -69,67 +95,211 @@ def decompose_aggregates(
             zip(aggregates, estimators, strict=True)
         )
     )
-    return Decomposed(tuple(moments), columns)
+    distinct = tuple(
+        m for m in moments if isinstance(m, DistinctValues | DistinctTotal)
+    )
+    additive = tuple(
+        m for m in moments if not isinstance(m, DistinctValues | DistinctTotal)
+    )
+    return Decomposed(additive, distinct, columns)
 
 
 def released_type(aggregate: Aggregate) -> SqlType:
     """Return the type of the released column of *aggregate*."""
     match aggregate:
-        case Count() | CountUnits():
+        case Count() | CountUnits() | CountDistinct():
             return SqlType.INTEGER
         case Sum(argument=argument) if argument.type is SqlType.INTEGER:
             return SqlType.INTEGER
-        case Sum() | Average():
+        case Pair(kind=PairKind.REGR_COUNT):
+            return SqlType.INTEGER
+        case Sum() | Average() | Spread() | Pair():
             return SqlType.DOUBLE
+        case Quantile(argument=argument, continuous=continuous):
+            return _ranked_type(argument, continuous=continuous)
+        case Extreme(argument=argument):
+            return _ranked_type(argument, continuous=False)
+        case AnyRow():
+            return SqlType.BOOLEAN
         case _:
             assert_never(aggregate)
+
+
+def _ranked_type(argument: Expression, *, continuous: bool) -> SqlType:
+    whole = argument.type is SqlType.INTEGER
+    if argument.type is SqlType.DECIMAL or (whole and continuous):
+        return SqlType.DOUBLE
+    return argument.type
 
 
 def moments_of(estimator: Estimator) -> tuple[Moment, ...]:
     """Return the moments that *estimator* is made of."""
     match estimator:
-        case LinearEstimator(terms=terms):
-            return tuple(moment for _, moment in terms)
+        case LinearEstimator(terms=terms, presence=presence):
+            return (*(moment for _, moment in terms), *_maybe(presence))
         case RatioEstimator(numerator=numerator, denominator=denominator):
             return (denominator, numerator)
+        case SpreadEstimator(count=count, total=total, square=square):
+            return (count, total, square)
+        case PairEstimator():
+            return (
+                estimator.count,
+                estimator.total_y,
+                estimator.total_x,
+                estimator.square_y,
+                estimator.square_x,
+                estimator.product,
+            )
+        case RankEstimator(presence=presence):
+            return (presence,)
+        case AnyEstimator(count=count, presence=presence):
+            return (count, *_maybe(presence))
         case _:
             assert_never(estimator)
 
 
-def _estimator(
-    aggregate: Aggregate,
-    averaged: set[Expression],
-    env: Environment,
-    grids: Grids,
-) -> Estimator:
-    match aggregate:
-        case Count(argument=None):
-            return LinearEstimator(((ONE, Rows()),), integer=True)
-        case Count(argument=argument) if argument in averaged:
-            value = grid_value(argument, env, grids, aggregate.place, centred=True)
-            return LinearEstimator(((ONE, Present(value)),), integer=True)
-        case Count(argument=argument) if argument is not None:
-            return LinearEstimator(((ONE, Present(argument)),), integer=True)
-        case CountUnits():
-            return LinearEstimator(((ONE, Units()),), integer=True)
-        case Sum(argument=argument) if argument in averaged:
-            value = grid_value(argument, env, grids, aggregate.place, centred=True)
-            return _sum_of_centred(value, integer=argument.type is SqlType.INTEGER)
-        case Sum(argument=argument):
-            value = grid_value(argument, env, grids, aggregate.place, centred=False)
-            integer = argument.type is SqlType.INTEGER
-            return LinearEstimator(((value.grid, Total(value)),), integer=integer)
-        case Average(argument=argument):
-            value = grid_value(argument, env, grids, aggregate.place, centred=True)
-            return RatioEstimator(Total(value), Present(value))
-        case _:
-            msg = f"no rule for {aggregate!r}"
-            raise AssertionError(msg)
+def _maybe(moment: Units | None) -> tuple[Moment, ...]:
+    return () if moment is None else (moment,)
 
 
-def _sum_of_centred(value: GridValue, *, integer: bool) -> LinearEstimator:
-    """Return S·g + m·g·n."""
-    terms: list[tuple[Fraction, Moment]] = [(value.grid, Total(value))]
-    if value.centre:
-        terms.append((value.grid * value.centre, Present(value)))
-    return LinearEstimator(tuple(terms), integer=integer)
+class _Decomposition:
+    """What the aggregates of one release share."""
+
+    def __init__(
+        self, aggregates: Sequence[Aggregate], inputs: Inputs, *, grouped: bool
+    ) -> None:
+        self._inputs = inputs
+        self._grouped = grouped
+        self._centred = {
+            (each.argument, each.clamp)
+            for each in aggregates
+            if isinstance(each, Average) and not each.distinct
+        }
+        self._squared = {
+            (each.argument, each.clamp)
+            for each in aggregates
+            if isinstance(each, Spread)
+        }
+        self._centred |= self._squared
+
+    def estimator(self, aggregate: Aggregate) -> Estimator:
+        """Return how *aggregate* is made of moments."""
+        match aggregate:
+            case Count():
+                return LinearEstimator(((ONE, self._counted(aggregate)),), integer=True)
+            case CountUnits(where=where):
+                return LinearEstimator(((ONE, Units(where)),), integer=True)
+            case CountDistinct(values=values, with_null=with_null):
+                moment = DistinctValues(values, with_null)
+                return LinearEstimator(((ONE, moment),), integer=True)
+            case Sum(distinct=True) | Average(distinct=True):
+                return self._distinct(aggregate)
+            case Sum():
+                return self._summed(aggregate)
+            case Average(argument=argument, clamp=clamp, place=place):
+                value = self._value(argument, clamp, place)
+                return RatioEstimator(Total(value), Present(value))
+            case Spread(kind=kind, argument=argument, clamp=clamp, place=place):
+                value = self._value(argument, clamp, place)
+                moments = Present(value), Total(value), Square(value)
+                return SpreadEstimator(kind, *moments)
+            case Pair():
+                return self._pair(aggregate)
+            case Quantile(argument=argument, fraction=fraction, place=place):
+                target = RankTarget(RankKind.QUANTILE, fraction)
+                return self._ranked(argument, target, place)
+            case Extreme(argument=argument, largest=largest, place=place):
+                end = RankKind.HIGHEST if largest else RankKind.LOWEST
+                return self._ranked(argument, RankTarget(end), place)
+            case AnyRow(condition=condition, negated=negated):
+                presence = None if self._grouped else Units(_known(condition))
+                return AnyEstimator(Rows(condition), negated, presence)
+            case _:
+                assert_never(aggregate)
+
+    def _value(
+        self, argument: Expression, clamp: Clamp | None, place: Place | None
+    ) -> GridValue:
+        """Return a value as all aggregates of it read it."""
+        key = argument, clamp
+        most = SQUARED_LIMIT if key in self._squared else STEPS_LIMIT
+        centred = key in self._centred
+        return grid_value(
+            argument, self._inputs, place, clamp, centred=centred, most_steps=most
+        )
+
+    def _counted(self, count: Count) -> Rows | Present:
+        most = None
+        if count.clamp is not None and count.clamp.per_group:
+            most = max(1, int(count.clamp.high))
+        if count.argument is None:
+            return Rows(count.where, most)
+        if (count.argument, count.clamp) in self._centred:
+            return Present(self._value(count.argument, count.clamp, count.place))
+        return Present(count.argument, most=most)
+
+    def _summed(self, total: Sum) -> LinearEstimator:
+        integer = total.argument.type is SqlType.INTEGER
+        if total.clamp is not None and total.clamp.per_group:
+            value, limits = group_value(total.argument, self._inputs, total.clamp)
+            moment = Total(value, group_bounds=limits)
+            return LinearEstimator(((value.grid, moment),), integer)
+        value = self._value(total.argument, total.clamp, total.place)
+        terms: list[tuple[Fraction, Moment]] = [(value.grid, Total(value))]
+        if value.centre:  # S·g + m·g·n
+            terms.append((value.grid * value.centre, Present(value)))
+        presence = None if self._grouped else Units(_known(total.argument))
+        return LinearEstimator(tuple(terms), integer, presence)
+
+    def _distinct(self, of: Sum | Average) -> Estimator:
+        average = isinstance(of, Average)
+        value = grid_value(
+            of.argument, self._inputs, of.place, of.clamp, centred=average
+        )
+        total = DistinctTotal(value)
+        if average:
+            return RatioEstimator(total, DistinctValues((value,), with_null=False))
+        integer = of.argument.type is SqlType.INTEGER
+        return LinearEstimator(((value.grid, total),), integer)
+
+    def _pair(self, pair: Pair) -> Estimator:
+        y, x = (
+            grid_value(
+                argument,
+                self._inputs,
+                pair.place,
+                centred=True,
+                most_steps=SQUARED_LIMIT,
+            )
+            for argument in (pair.y, pair.x)
+        )
+        count = Present(y, beside=x)
+        match pair.kind:
+            case PairKind.REGR_COUNT:
+                return LinearEstimator(((ONE, count),), integer=True)
+            case PairKind.REGR_AVGY:
+                return RatioEstimator(Total(y, beside=x), count)
+            case PairKind.REGR_AVGX:
+                return RatioEstimator(Total(x, beside=y), count)
+            case _:
+                return PairEstimator(
+                    pair.kind,
+                    count,
+                    Total(y, beside=x),
+                    Total(x, beside=y),
+                    Square(y, beside=x),
+                    Square(x, beside=y),
+                    Product(y, x),
+                )
+
+    def _ranked(
+        self, argument: Expression, target: RankTarget, place: Place | None
+    ) -> RankEstimator:
+        value = grid_value(argument, self._inputs, place, centred=False)
+        return RankEstimator(value, target, Units(_known(argument)))
+
+
+def _known(argument: Expression) -> Expression:
+    """Return whether a row has a value."""
+    missing = Call("is_null", (argument,), SqlType.BOOLEAN)
+    return Call("not", (missing,), SqlType.BOOLEAN)

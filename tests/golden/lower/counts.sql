@@ -9,7 +9,7 @@ WITH
 "source" AS (
   SELECT "visits"."patient_id" AS "u"
   FROM "main"."visits" AS "visits"
-  WHERE NOT "visits"."patient_id" IS NULL),
+  WHERE (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),
@@ -39,7 +39,7 @@ WITH
   SELECT "visits"."patient_id" AS "u",
     "visits"."emergency" AS "x0"
   FROM "main"."visits" AS "visits"
-  WHERE NOT "visits"."patient_id" IS NULL),
+  WHERE (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u", "x0"
   FROM "source"),
@@ -67,7 +67,7 @@ WITH
 "source" AS (
   SELECT "visits"."patient_id" AS "u"
   FROM "main"."visits" AS "visits"
-  WHERE NOT "visits"."patient_id" IS NULL),
+  WHERE (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),

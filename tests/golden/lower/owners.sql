@@ -11,7 +11,7 @@ WITH
   FROM "main"."biopsies" AS "biopsies"
   INNER JOIN "main"."mammograms" AS "biopsies:mammograms" ON ("biopsies"."mammogram_id" = "biopsies:mammograms"."mammogram_id")
   INNER JOIN "main"."visits" AS "biopsies:mammograms:visits" ON ("biopsies:mammograms"."visit_id" = "biopsies:mammograms:visits"."visit_id")
-  WHERE NOT "biopsies:mammograms:visits"."patient_id" IS NULL),
+  WHERE (NOT (("biopsies:mammograms:visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),
@@ -40,7 +40,7 @@ WITH
   SELECT "visits"."patient_id" AS "u"
   FROM "main"."visits" AS "visits"
   INNER JOIN "main"."patients" AS "patients" ON ("visits"."patient_id" = "patients"."patient_id")
-  WHERE ("patients"."patient_id" = "visits"."patient_id") AND NOT "visits"."patient_id" IS NULL),
+  WHERE ("patients"."patient_id" = "visits"."patient_id") AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u"
   FROM "source"),
@@ -71,7 +71,7 @@ WITH
     "regions"."urban" AS "k0"
   FROM "main"."patients" AS "patients"
   LEFT JOIN "main"."regions" AS "regions" ON ("patients"."region" = "regions"."name")
-  WHERE NOT "patients"."patient_id" IS NULL),
+  WHERE (NOT (("patients"."patient_id" IS NULL)))),
 "rows" AS NOT MATERIALIZED (
   SELECT "u", "k0"
   FROM "source"),

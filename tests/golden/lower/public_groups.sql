@@ -11,7 +11,7 @@ WITH
   SELECT "visits"."patient_id" AS "u",
     "visits"."emergency" AS "k0"
   FROM "main"."visits" AS "visits"
-  WHERE NOT "visits"."patient_id" IS NULL),
+  WHERE (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS NOT MATERIALIZED (
   SELECT "u", "k0"
   FROM "source"),
@@ -61,7 +61,7 @@ WITH
   SELECT "patients"."patient_id" AS "u",
     "patients"."region" AS "k0"
   FROM "main"."patients" AS "patients"
-  WHERE NOT "patients"."patient_id" IS NULL),
+  WHERE (NOT (("patients"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u", "k0"
   FROM "source"
@@ -102,7 +102,7 @@ WITH
   SELECT "visits"."patient_id" AS "u",
     YEAR("visits"."visited_on") AS "k0"
   FROM "main"."visits" AS "visits"
-  WHERE ("visits"."visited_on" >= CAST('2020-01-01' AS DATE)) AND ("visits"."visited_on" <= CAST('2022-12-31' AS DATE)) AND NOT "visits"."patient_id" IS NULL),
+  WHERE ("visits"."visited_on" >= CAST('2020-01-01' AS DATE)) AND ("visits"."visited_on" <= CAST('2022-12-31' AS DATE)) AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS NOT MATERIALIZED (
   SELECT "u", "k0"
   FROM "source"),

@@ -10,7 +10,7 @@ WITH
   SELECT "visits"."patient_id" AS "u",
     "visits"."ward" AS "k0"
   FROM "main"."visits" AS "visits"
-  WHERE (NOT (("visits"."ward" IS NULL))) AND NOT "visits"."patient_id" IS NULL),
+  WHERE (NOT (("visits"."ward" IS NULL))) AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u", "k0"
   FROM "source"),
@@ -53,7 +53,7 @@ WITH
   SELECT "visits"."patient_id" AS "u",
     "visits"."ward" AS "k0"
   FROM "main"."visits" AS "visits"
-  WHERE (NOT (("visits"."ward" IS NULL))) AND NOT "visits"."patient_id" IS NULL),
+  WHERE (NOT (("visits"."ward" IS NULL))) AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
   SELECT "u", "k0"
   FROM "source"),

@@ -12,6 +12,8 @@ from dpquery.errors import EngineFailure
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from dpquery.engines.duckdb import DuckDBEngine
+
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
@@ -181,3 +183,59 @@ def test_deep_nesting_is_refused_not_a_crash(
     deep = "(" * 900 + "1" + " + 1)" * 900
     with pytest.raises(EngineFailure):
         check(connection, f"SELECT {deep}, max(x) FROM {VISITS}")
+
+
+# --- parameters: answers that private rows are compared with ----------------------
+
+GIVEN = f"""
+SELECT count(*) FROM {VISITS} AS v INNER JOIN
+(SELECT unnest(CAST($i1_c0 AS VARCHAR[])) AS c0) AS a ON v.ward = a.c0
+"""
+
+
+def with_parameters(
+    connection: duckdb.DuckDBPyConnection, sql: str, *names: str
+) -> None:
+    given: dict[str, list[object]] = {name: [] for name in names}
+    statement = Statement(
+        sql, frozenset({"visits"}), frozenset({"count", "unnest"}), given
+    )
+    check_statement(connection, statement)
+
+
+def test_parameters_that_are_given(connection: duckdb.DuckDBPyConnection) -> None:
+    with_parameters(connection, GIVEN, "i1_c0")
+    with_parameters(connection, GIVEN, "i1_c0", "i1_c1")  # a column that is not read
+
+
+@pytest.mark.parametrize(
+    ("sql", "names"),
+    [
+        (GIVEN, ()),
+        (GIVEN, ("i2_c0",)),
+        (GIVEN.replace("$i1_c0", "?"), ("i1_c0",)),
+        (GIVEN.replace("$i1_c0", "$1"), ("i1_c0",)),
+        (f"SELECT count(*) FROM {VISITS} WHERE a > $other", ("i1_c0",)),
+    ],
+)
+def test_parameters_that_are_not_given(
+    connection: duckdb.DuckDBPyConnection, sql: str, names: tuple[str, ...]
+) -> None:
+    with pytest.raises(EngineFailure) as caught:
+        with_parameters(connection, sql, *names)
+    assert caught.value.code == "DPQ510"
+    assert "parameter" in caught.value.message
+
+
+def test_values_of_parameters_are_values(engine: DuckDBEngine) -> None:
+    """Whatever an answer holds, it never becomes SQL."""
+    words = ["ward 1", "'; DROP TABLE visits; --", None, "ward 2"]
+    sql = (
+        'SELECT v.ward AS w, count(*) AS n FROM "main"."visits" AS v INNER JOIN (SELECT'
+        " unnest(CAST($i1_c0 AS VARCHAR[])) AS c0) AS a ON v.ward = a.c0"
+        " GROUP BY v.ward ORDER BY v.ward"
+    )
+    statement = Statement(
+        sql, frozenset({"visits"}), frozenset({"count", "unnest"}), {"i1_c0": words}
+    )
+    assert engine.execute(statement).open() == [("ward 1", 333), ("ward 2", 333)]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dpquery.plan.aggregates import Count
-from dpquery.sql.bind import bind
+from dpquery.plan.expressions import Call
+from dpquery.plan.relations import Filter
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from dpquery.plan.expressions import Expression
@@ -24,11 +25,12 @@ def expression(shop: Catalog) -> Expr:
     """Bind one expression over the shop's orders."""
 
     def bound(sql: str) -> Expression:
-        query = bind(f"SELECT COUNT({sql}) FROM orders", shop)
-        (aggregate,) = query.boundaries[0].aggregates
-        assert isinstance(aggregate, Count)
-        assert aggregate.argument is not None, "a constant"
-        return aggregate.argument
+        query = bind(f"SELECT COUNT(*) FROM orders WHERE ({sql}) IS NULL", shop)
+        source = query.boundaries[0].source
+        assert isinstance(source, Filter)
+        assert isinstance(source.predicate, Call)
+        assert source.predicate.function == "is_null"
+        return source.predicate.arguments[0]
 
     return bound
 

@@ -27,7 +27,7 @@ from dpquery.plan.expressions import Call, Case, Cast, ColumnRef, Literal
 from dpquery.policy.catalog import SqlType
 from dpquery.sql.functions import FUNCTIONS
 from dpquery.sql.literals import as_type
-from dpquery.sql.lower_expressions import lower
+from dpquery.sql.lowering.expressions import lower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -377,13 +377,25 @@ def test_lists_narrow_unless_null_is_in_them(expression: Expr, relation: Rel) ->
     assert bounds(column, env) == UNBOUNDED
 
 
-def test_inner_joins_narrow_and_left_joins_do_not(relation: Rel) -> None:
-    on = "o.amount = p.list_price AND p.list_price BETWEEN 1 AND 2"
-    inner = environment(relation(f"orders AS o JOIN products AS p ON {on}"))
-    outer = environment(relation(f"orders AS o LEFT JOIN products AS p ON {on}"))
-    assert inner["products", "list_price"] == Bounds(Fraction(1), Fraction(2))
-    assert outer["orders", "amount"] == Bounds(Fraction(-1000), Fraction(1000))
-    assert ("products", "list_price") not in outer
+WIDE, NARROW = (-1000, 1000), (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "left", "right"),
+    [
+        ("JOIN", NARROW, NARROW),
+        ("LEFT JOIN", WIDE, NARROW),  # without a partner, NULL is on the right
+        ("FULL JOIN", WIDE, WIDE),
+    ],
+)
+def test_joins_narrow_the_sides_that_they_do_not_keep(
+    relation: Rel, kind: str, left: tuple[int, int], right: tuple[int, int]
+) -> None:
+    both = "a.amount BETWEEN 1 AND 2 AND b.amount BETWEEN 1 AND 2"
+    on = f"a.customer_id = b.customer_id AND {both}"
+    env = environment(relation(f"orders AS a {kind} orders AS b ON {on}"))
+    assert env["orders", "amount"] == Bounds(*map(Fraction, left))
+    assert env["orders_2", "amount"] == Bounds(*map(Fraction, right))
 
 
 def test_two_readings_of_one_table_are_narrowed_apart(relation: Rel) -> None:
@@ -415,7 +427,9 @@ def test_two_readings_of_one_table_are_narrowed_apart(relation: Rel) -> None:
         ("COALESCE(amount, 0)", 2),
         ("NULLIF(amount, 0)", 2),
         ("ROUND(amount)", 0),
-        ("ROUND(amount, 1)", None),
+        ("ROUND(amount / 3, 1)", 1),
+        ("TRUNC(amount, -1)", 0),
+        ("CAST(amount / 3 AS DECIMAL(10, 2))", 2),
         ("CAST(amount AS INTEGER)", 0),
         ("CAST(amount AS DOUBLE)", 2),
         ("CAST(note AS DOUBLE)", None),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,22 @@ import pytest
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.aggregates import (
+    AnyEstimator,
+    DistinctTotal,
+    DistinctValues,
     LinearEstimator,
     Present,
+    Product,
+    RankKind,
     RatioEstimator,
     Rows,
+    Square,
     Total,
     Units,
+    expression_of,
 )
+from dpquery.plan.render import expression_text
+from dpquery.plan.rewrite.bound_contributions import MOST_BINS
 from dpquery.plan.rewrite.clamp_inputs import STEPS_LIMIT, STEPS_WANTED
 from dpquery.policy.catalog import SqlType
 
@@ -27,6 +35,9 @@ if TYPE_CHECKING:
     from dpquery.plan.program import ReleaseStep
 
     Compile = Callable[[str], ReleaseStep]
+
+
+PAIR = (Present, Total, Total, Square, Square, Product)
 
 
 def moments(step: ReleaseStep) -> list[Moment]:
@@ -43,7 +54,10 @@ def kinds(step: ReleaseStep) -> list[type]:
         ("COUNT(*)", [Rows]),
         ("COUNT(*), COUNT(1), COUNT(*) + 1", [Rows]),
         ("COUNT(amount)", [Present]),
+        ("COUNT_IF(express), COUNT(*) FILTER (WHERE express)", [Rows]),
+        ("COUNT(CASE WHEN express THEN 1 END)", [Rows]),
         ("COUNT(DISTINCT customer_id)", [Units]),
+        ("COUNT(DISTINCT CASE WHEN express THEN customer_id END)", [Units]),
         ("SUM(amount)", [Total]),
         ("SUM(amount), SUM(amount) / 2", [Total]),
         ("SUM(amount), SUM(amount + 1)", [Total, Total]),
@@ -52,10 +66,97 @@ def kinds(step: ReleaseStep) -> list[type]:
         ("SUM(amount), AVG(amount)", [Total, Present]),
         ("AVG(amount), COUNT(*)", [Present, Total, Rows]),
         ("AVG(amount), AVG(order_id % 7)", [Present, Total, Present, Total]),
+        ("VAR_POP(amount)", [Present, Total, Square]),
+        ("AVG(amount), STDDEV(amount), VAR_SAMP(amount)", [Present, Total, Square]),
+        ("COVAR_POP(amount, order_id % 7)", [*PAIR]),
+        ("CORR(amount, order_id % 7), REGR_R2(amount, order_id % 7)", [*PAIR]),
+        ("REGR_COUNT(amount, order_id % 7)", [Present]),
+        ("REGR_AVGX(amount, order_id % 7)", [Present, Total]),
+        (
+            "REGR_AVGX(amount, order_id % 7), REGR_AVGY(amount, order_id % 7)",
+            [Present, Total, Total],
+        ),
+        ("MEDIAN(amount)", [Units]),
+        ("MEDIAN(amount), MIN(amount), QUANTILE_DISC(amount, 0.9)", [Units]),
+        ("BOOL_OR(express)", [Rows]),
+        ("COUNT(DISTINCT status)", []),
     ],
 )
 def test_moments(compile_step: Compile, items: str, measured: list[type]) -> None:
-    assert kinds(compile_step(f"SELECT {items} FROM orders")) == measured
+    sql = f"SELECT {items} FROM orders GROUP BY express"
+    assert kinds(compile_step(sql)) == measured
+
+
+@pytest.mark.parametrize(
+    ("item", "known"),
+    [
+        ("SUM(amount)", "NOT (orders.amount IS NULL)"),
+        ("BOOL_AND(express)", "NOT (NOT (orders.express) IS NULL)"),
+    ],
+)
+def test_one_group_of_all_rows_may_be_of_none(
+    compile_step: Compile, item: str, known: str
+) -> None:
+    """SQL's sum of nothing is NULL: units with a value are counted, for little."""
+    step = compile_step(f"SELECT {item} FROM orders")
+    presence = moments(step)[-1]
+    assert isinstance(presence, Units)
+    assert presence.where is not None
+    assert expression_text(presence.where) == known
+    estimator = step.columns[0].estimator
+    assert isinstance(estimator, LinearEstimator | AnyEstimator)
+    assert estimator.presence == presence
+
+
+@pytest.mark.parametrize(
+    ("item", "values", "with_null"),
+    [
+        ("COUNT(DISTINCT status)", ["orders.status"], False),
+        ("COUNT(DISTINCT (status, kind))", ["orders.status", "orders.kind"], False),
+        ("SUM(DISTINCT amount)", ["orders.amount"], False),
+    ],
+)
+def test_unions_are_apart_from_sums(
+    compile_step: Compile, item: str, values: list[str], *, with_null: bool
+) -> None:
+    step = compile_step(f"SELECT {item} FROM orders GROUP BY express")
+    assert step.moments == ()
+    (bounded,) = step.distinct
+    moment = bounded.moment
+    of = moment.values if isinstance(moment, DistinctValues) else (moment.value,)
+    assert [expression_text(expression_of(each)) for each in of] == values
+    assert getattr(moment, "with_null", False) is with_null
+
+
+def test_an_average_of_different_values_is_of_two_unions(compile_step: Compile) -> None:
+    step = compile_step("SELECT AVG(DISTINCT amount) FROM orders")
+    kinds_ = [type(bounded.moment) for bounded in step.distinct]
+    assert kinds_ == [DistinctValues, DistinctTotal]
+    total = step.distinct[1].moment
+    assert isinstance(total, DistinctTotal)
+    assert total.value.reach == 100_000  # centred: half of the bounds, in cents
+
+
+def test_what_is_chosen_by_rank_shares_one_histogram(compile_step: Compile) -> None:
+    step = compile_step(
+        "SELECT MEDIAN(amount), MAX(amount), QUANTILE_CONT(amount, 0.5),"
+        " QUANTILE_DISC(amount, 0.25), MIN(placed_on) FROM orders"
+    )
+    money, dates = step.rankings
+    kinds_ = [(each.kind, each.fraction) for each in money.targets]
+    assert kinds_ == [
+        (RankKind.QUANTILE, Fraction(1, 2)),
+        (RankKind.HIGHEST, None),
+        (RankKind.QUANTILE, Fraction(1, 4)),
+    ]
+    assert (money.bins, dates.bins) == (200_001, 370)  # a bin for each step
+    types = [column.type for column in step.columns]
+    assert types == [SqlType.DOUBLE] * 3 + [SqlType.DATE]  # equal ones are one
+
+
+def test_a_histogram_has_at_most_a_million_bins(compile_step: Compile) -> None:
+    (ranking,) = compile_step("SELECT MEDIAN(income) FROM customers").rankings
+    assert ranking.value.high - ranking.value.low > MOST_BINS == ranking.bins
 
 
 def test_withheld_groups_are_decided_on_units(compile_step: Compile) -> None:
@@ -74,7 +175,7 @@ def test_an_average_and_its_sum_are_made_of_one_centred_sum(
 ) -> None:
     step = compile_step(
         "SELECT AVG(amount), SUM(amount), COUNT(amount) FROM orders"
-        " WHERE amount BETWEEN 100 AND 300"
+        " WHERE amount BETWEEN 100 AND 300 GROUP BY express"
     )
     count, total = moments(step)
     assert isinstance(total, Total)
@@ -90,9 +191,8 @@ def test_an_average_and_its_sum_are_made_of_one_centred_sum(
 
 
 def test_a_sum_alone_is_not_centred(compile_step: Compile) -> None:
-    (total,) = moments(
-        compile_step("SELECT SUM(amount) FROM orders WHERE amount BETWEEN 1 AND 3")
-    )
+    where = "WHERE amount BETWEEN 1 AND 3 GROUP BY express"
+    (total,) = moments(compile_step(f"SELECT SUM(amount) FROM orders {where}"))
     assert isinstance(total, Total)
     assert (total.value.low, total.value.high, total.value.centre) == (100, 300, 0)
 
@@ -138,7 +238,7 @@ def test_sums_of_whole_numbers_are_whole(
 def test_grids(
     compile_step: Compile, argument: str, table: str, grid: Fraction
 ) -> None:
-    (total,) = moments(compile_step(f"SELECT SUM({argument}) FROM {table}"))
+    total, _ = moments(compile_step(f"SELECT SUM({argument}) FROM {table}"))
     assert isinstance(total, Total)
     assert total.value.grid == grid
     assert total.value.reach <= STEPS_LIMIT
@@ -149,7 +249,7 @@ def test_grids(
 def test_bounds_are_rounded_outward(compile_step: Compile) -> None:
     where = "birth_year BETWEEN 1950.5 AND 1960.5"
     sql = f"SELECT SUM(birth_year) FROM customers WHERE {where}"
-    (total,) = moments(compile_step(sql))
+    total, _ = moments(compile_step(sql))
     assert isinstance(total, Total)
     assert (total.value.low, total.value.high) == (1950, 1961)
 
@@ -175,4 +275,3 @@ def test_sums_without_bounds_are_refused(compile_step: Compile, item: str) -> No
 
 def test_a_count_of_a_value_needs_no_bounds(compile_step: Compile) -> None:
     assert kinds(compile_step("SELECT COUNT(order_id) FROM orders")) == [Present]
-    assert Decimal(1) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +14,14 @@ from dpquery.plan.analysis.dependencies import (
     rows_per_unit,
     undeclared,
 )
+from dpquery.plan.analysis.privacy_unit import own
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dpquery.plan.program import ReleaseStep
+    from dpquery.policy.catalog import Catalog
 
     Compile = Callable[[str], ReleaseStep]
 
@@ -87,6 +91,56 @@ def test_no_key_is_one_group(compile_step: Compile) -> None:
         ("sensors", 1, None),
         ("orders AS o JOIN products AS p ON o.kind = p.category", 20, 5),
         ("orders AS a JOIN orders AS b ON a.customer_id = b.customer_id", 20, 5),
+        ("(SELECT customer_id, note FROM orders WHERE express) AS t", 20, 5),
+        ("(SELECT DISTINCT customer_id, note FROM orders) AS t", 20, None),
+        ("(SELECT customer_id, COUNT(*) AS n FROM orders GROUP BY 1) AS t", 1, None),
+        ("(SELECT order_id, COUNT(*) AS n FROM line_items GROUP BY 1) AS t", 60, None),
+        (
+            (
+                "(SELECT note FROM orders UNION ALL SELECT name FROM customers) AS t",
+                21,
+                None,
+            )
+        ),
+        (
+            (
+                "(SELECT customer_id FROM orders EXCEPT SELECT customer_id"
+                " FROM customers) AS t"
+            ),
+            20,
+            None,
+        ),
+        (
+            (
+                "(SELECT customer_id FROM orders INTERSECT SELECT customer_id"
+                " FROM customers) AS t"
+            ),
+            1,
+            None,
+        ),
+        (
+            (
+                "(SELECT note FROM orders QUALIFY ROW_NUMBER() OVER"
+                " (PARTITION BY customer_id ORDER BY placed_on) <= 2) AS t"
+            ),
+            2,
+            5,
+        ),
+        (
+            (
+                "(SELECT note FROM orders QUALIFY RANK() OVER"
+                " (PARTITION BY customer_id ORDER BY placed_on) <= 2) AS t"
+            ),
+            20,  # ties can be many
+            5,
+        ),
+        ("orders TABLESAMPLE BERNOULLI (5%)", 20, 5),
+        ("line_items AS i JOIN picks AS p ON p.item_id = i.item_id", 100, None),
+        (
+            "customers AS c LEFT JOIN orders AS o ON c.customer_id = o.customer_id",
+            20,
+            5,
+        ),
     ],
 )
 def test_rows_that_a_unit_can_have(
@@ -95,6 +149,20 @@ def test_rows_that_a_unit_can_have(
     relation = compile_step(f"SELECT COUNT(*) FROM {tables}").source.relation
     assert rows_per_unit(relation) == rows
     assert rows_per_group(relation) == per_group
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows"), [("JOIN", 3), ("LEFT JOIN", 20), ("FULL JOIN", 20)]
+)
+def test_an_outer_join_keeps_parents_without_children(
+    shop: Catalog, kind: str, rows: int
+) -> None:
+    few = replace(shop.tables["line_items"], max_rows_per_unit=3)
+    catalog = replace(shop, tables={**shop.tables, "line_items": few})
+    sql = f"orders AS o {kind} line_items AS i ON i.order_id = o.order_id"
+    query = bind(f"SELECT COUNT(*) FROM {sql}", catalog)
+    relation = own(query.boundaries[0].source, catalog).relation
+    assert rows_per_unit(relation) == rows
 
 
 def test_a_table_without_a_hint_gets_the_default(compile_step: Compile) -> None:

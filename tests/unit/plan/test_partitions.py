@@ -14,11 +14,15 @@ from dpquery.plan.analysis.bounds import Bounds, number
 from dpquery.plan.analysis.partitions import (
     DOMAIN_LIMIT,
     RANGE_LIMIT,
+    listed_groups,
     possible_values,
     truncated,
 )
 from dpquery.plan.expressions import Call, ColumnRef, Literal
-from dpquery.plan.program import ListedKeys, TableKeys
+from dpquery.plan.program import ListedKeys, PublicKeys
+from dpquery.plan.relations import Filter, Scan
+from dpquery.plan.render import expression_text
+from dpquery.plan.walk import scans
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -85,7 +89,7 @@ MONTHS = [
         ("COALESCE(status, NULL)", ["open", "paid", None]),
         ("note", None),
         ("UPPER(status)", None),
-        ("order_id", None),
+        ("order_id * 2", None),
         ("CAST(amount AS INTEGER)", None),  # 2,001 values
         ("placed_on", [dt.date(2024, 1, 30) + dt.timedelta(n) for n in range(370)]),
         (
@@ -115,9 +119,34 @@ def test_null_is_a_key_where_the_policy_lists_it(compile_step: Compile) -> None:
 
 def test_filters_shorten_ranges(compile_step: Compile) -> None:
     where = "customers WHERE birth_year > 2000 AND birth_year <= 2003.5"
-    assert listed(domain_of(compile_step, "birth_year", where)) == [
-        [2000, 2001, 2002, 2003]
-    ]
+    assert listed(domain_of(compile_step, "birth_year", where)) == [[2001, 2002, 2003]]
+
+
+@pytest.mark.parametrize(
+    ("key", "where", "values"),
+    [
+        ("status", "status <> 'open'", ["paid"]),
+        ("status", "status = 'open' OR status IS NULL", ["open"]),
+        ("status", "status > 'b'", ["open", "paid"]),  # texts: in the engine's order
+        ("quarter(placed_on)", "quarter(placed_on) > 2", [3, 4]),
+        ("order_id % 3", "order_id % 3 NOT IN (0, 1)", [-2, -1, 2]),
+        ("note", "note IN ('a', 'b')", ["a", "b"]),
+        ("note", "note = 'a' OR note = 'c'", ["a", "c"]),
+        ("note", "note = 'a' OR amount > 5", None),
+        ("note", "note IN ('a', NULL)", ["a"]),
+        ("note", "note = NULL", None),
+        ("note", "note <> 'a'", None),
+        ("status", "status = 'gone'", ["open", "paid"]),  # a list of none is no list
+    ],
+)
+def test_what_conditions_say_of_keys(
+    compile_step: Compile, key: str, where: str, values: list[object] | None
+) -> None:
+    domain = domain_of(compile_step, key, f"orders WHERE {where}")
+    if values is None:
+        assert domain is None
+    else:
+        assert listed(domain) == [values]
 
 
 def test_an_interval_without_a_whole_number_is_not_public(
@@ -147,8 +176,9 @@ def test_values_of_a_public_table(compile_step: Compile) -> None:
     domain = domain_of(compile_step, "kind")
     assert domain is not None
     (source,) = domain.sources
-    assert isinstance(source, TableKeys)
-    assert source.scan.table.name == "products"
+    assert isinstance(source, PublicKeys)
+    assert isinstance(source.relation, Scan)
+    assert source.relation.table.name == "products"
     assert [each.name for each in source.expressions] == ["category"]
 
 
@@ -162,8 +192,8 @@ def test_expressions_of_a_public_table(compile_step: Compile) -> None:
     domain = domain_of(compile_step, "UPPER(p.category) || '!'", JOINED)
     assert domain is not None
     (source,) = domain.sources
-    assert isinstance(source, TableKeys)
-    assert source.scan.name == "products"
+    assert isinstance(source, PublicKeys)
+    assert [each.name for each in scans(source.relation)] == ["products"]
 
 
 def test_keys_of_one_public_table_are_listed_together(compile_step: Compile) -> None:
@@ -188,6 +218,85 @@ def test_two_readings_of_a_public_table_are_not(compile_step: Compile) -> None:
 
 def test_a_key_of_two_tables_is_not_public(compile_step: Compile) -> None:
     assert domain_of(compile_step, "p.category || o.note", JOINED) is None
+
+
+def test_conditions_on_public_tables_shorten_their_list(compile_step: Compile) -> None:
+    where = f"{JOINED} WHERE p.list_price > 5 AND o.express"
+    domain = domain_of(compile_step, "p.category", where)
+    assert domain is not None
+    (source,) = domain.sources
+    assert isinstance(source, PublicKeys)
+    assert isinstance(source.relation, Filter)
+    assert expression_text(source.relation.predicate) == "products.list_price > 5"
+
+
+def test_a_key_equal_to_a_public_column_is_listed_from_it(
+    compile_step: Compile,
+) -> None:
+    domain = domain_of(compile_step, "i.product_id", JOINED)
+    assert domain is not None
+    (source,) = domain.sources
+    assert isinstance(source, PublicKeys)
+    assert [expression_text(each) for each in source.expressions] == [
+        "products.product_id"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rest", "key", "values"),
+    [
+        ("(SELECT status AS s FROM orders) AS t", "s", ["open", "paid"]),
+        ("(SELECT year(placed_on) AS y FROM orders) AS t", "y", [2024, 2025]),
+        (
+            (
+                "(SELECT status AS s, customer_id FROM orders UNION ALL"
+                " SELECT 'none', customer_id FROM customers) AS t"
+            ),
+            "s",
+            ["open", "paid", "none"],
+        ),
+        ("(SELECT note AS s FROM orders) AS t", "s", None),
+        (
+            "customers AS c LEFT JOIN orders AS o ON o.customer_id = c.customer_id",
+            "o.status",
+            ["open", "paid", None],
+        ),
+        (
+            "customers AS c LEFT JOIN orders AS o ON o.customer_id = c.customer_id",
+            "COALESCE(o.status, 'none')",
+            ["open", "paid", "none"],
+        ),
+        (
+            "(SELECT customer_id, COUNT(*) AS n FROM orders GROUP BY customer_id) AS t",
+            "n >= 3",
+            [False, True],
+        ),
+    ],
+)
+def test_keys_of_derived_tables_and_outer_joins(
+    compile_step: Compile, rest: str, key: str, values: list[object] | None
+) -> None:
+    domain = domain_of(compile_step, key, rest)
+    if values is None:
+        assert domain is None
+    else:
+        (found,) = listed(domain)
+        assert set(found) == set(values)
+
+
+@pytest.mark.parametrize(
+    ("rest", "most"),
+    [
+        ("orders AS o JOIN (VALUES ('a'), ('b'), ('c')) AS v(w) ON o.note = v.w", 3),
+        ("orders AS o JOIN products AS v(id, w) ON o.note = v.w", None),
+    ],
+)
+def test_constants_are_counted_and_tables_are_not(
+    compile_step: Compile, rest: str, most: int | None
+) -> None:
+    domain = domain_of(compile_step, "v.w", rest)
+    assert domain is not None
+    assert listed_groups(domain) == most
 
 
 def test_one_private_key_makes_all_groups_private(compile_step: Compile) -> None:

@@ -6,11 +6,22 @@ import math
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from dpquery.plan.aggregates import GridValue, Present, Rows, Total, Units
+from dpquery.plan.aggregates import (
+    GridValue,
+    Present,
+    Product,
+    Rows,
+    Square,
+    Total,
+    Units,
+)
 from dpquery.plan.analysis.sensitivity import (
     LIMIT_CAP,
     SUB_STEPS,
+    distinct_sensitivity,
     moment_limit,
     row_limit,
     sensitivity,
@@ -24,6 +35,7 @@ from dpquery.policy.catalog import SqlType
 
 NORM, TRUNCATE = BoundingMode.NORM, BoundingMode.TRUNCATE
 COLUMN = ColumnRef("t", "x", SqlType.DOUBLE, "DOUBLE")
+GRID = Fraction(1, 100)
 
 
 def bounding(
@@ -35,6 +47,10 @@ def bounding(
     single: bool = False,
 ) -> Bounding:
     return Bounding(mode, norm, groups, cap, single)
+
+
+def value(low: int, high: int) -> GridValue:
+    return GridValue(COLUMN, GRID, low, high, 0)
 
 
 def total(low: int, high: int, centre: int = 0) -> Total:
@@ -78,6 +94,16 @@ def test_row_limits(
         (Units(), bounding(TRUNCATE), 1),
         (Units(), bounding(single=True), 1),
         (total(0, 1 << 60), bounding(), LIMIT_CAP),
+        (Square(GridValue(COLUMN, GRID, -10, 10, 0)), bounding(), 3 * 50),
+        (Square(GridValue(COLUMN, GRID, -3, 3, 0)), bounding(), 3 * 5),  # 9 - 4
+        (Product(value(-10, 10), value(0, 7)), bounding(), 3 * 70),
+        # the query's own bounds of a group, over k groups
+        (Rows(most=1), bounding(groups=4), 2),
+        (Rows(most=1), bounding(groups=4, norm=1), 3),  # not above the rows themselves
+        (Rows(most=2), bounding(TRUNCATE), 2),
+        (Present(COLUMN, most=1), bounding(single=True), 1),
+        (Total(value(-9, 9), group_bounds=(-5, 2)), bounding(groups=4), 10),
+        (Total(value(-9, 9), group_bounds=(0, 0)), bounding(single=True), 1),
     ],
 )
 def test_moment_limits(moment: object, how: Bounding, limit: float) -> None:
@@ -126,6 +152,57 @@ def test_a_unit_s_weights_stay_within_the_limit(groups: int, norm: int) -> None:
         assert size <= limit
         assert weight == SUB_STEPS or touched > groups
     assert unit_weights(how)[-1][0] == 16 * groups
+
+
+@pytest.mark.parametrize(
+    ("cells", "how", "limit"),
+    [
+        (1, bounding(groups=2), math.sqrt(2 * 4)),
+        (3, bounding(groups=2), math.sqrt(2 * 12)),  # in three times as many cells
+        (9, bounding(groups=2), math.sqrt(2 * 20)),  # ... up to all rows
+        (3, bounding(groups=2, norm=1), 12),
+        (3, bounding(TRUNCATE, groups=2), 2),
+        (3, bounding(single=True), 20),
+    ],
+)
+def test_rows_that_are_counted_in_cells(
+    cells: int, how: Bounding, limit: float
+) -> None:
+    assert row_limit(20, 2, how, cells) == pytest.approx(limit)
+
+
+@pytest.mark.parametrize(
+    ("per_group", "in_all", "reach", "how", "delta"),
+    [
+        (5, 20, 1, bounding(), 10),  # √(5·20)
+        (5, 21, 1, bounding(), 11),  # rounded up
+        (5, 20, 3, bounding(), 30),
+        (5, 20, 3, bounding(norm=1), 60),
+        (20, 20, 3, bounding(single=True), 60),
+        (1, 8, 1, bounding(), 3),
+    ],
+)
+def test_unions_move_by_what_a_unit_keeps(
+    per_group: int, in_all: int, reach: int, how: Bounding, delta: int
+) -> None:
+    assert distinct_sensitivity(per_group, in_all, reach, how) == delta
+
+
+@given(
+    st.lists(st.sets(st.integers(0, 6), max_size=3), max_size=4),
+    st.lists(st.sets(st.integers(0, 6), max_size=3), max_size=4),
+)
+def test_no_unit_moves_the_sizes_of_unions_by_more(
+    others: list[set[int]], kept: list[set[int]]
+) -> None:
+    """At most 3 values in a group and 7 in all, whatever the other units have."""
+    if sum(map(len, kept)) > 7:
+        return
+    groups = max(len(others), len(kept))
+    rest, own = (each + [set()] * (groups - len(each)) for each in (others, kept))
+    moved = [len(a | b) - len(a) for a, b in zip(rest, own, strict=True)]
+    assert math.hypot(*moved) <= distinct_sensitivity(3, 7, 1, bounding())
+    assert sum(moved) <= distinct_sensitivity(3, 7, 1, bounding(norm=1))
 
 
 def test_weights_by_hand() -> None:

@@ -1,24 +1,35 @@
-"""A catalog with a table for every engine type, and one of ordinary columns."""
+"""Catalogs with a table for every engine type, and ways to bind a query."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from dpquery.policy.build import sql_type
+from dpquery.errors import QueryRefused
+from dpquery.kernel.explain import readable
+from dpquery.plan.program import Query
 from dpquery.policy.catalog import Catalog, CatalogColumn, CatalogTable, Owner
+from dpquery.policy.engine_types import sql_type
+from dpquery.sql.queries.bind import bind
 
-KINDS = (
-    *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "UINTEGER"),
-    *("DECIMAL(38,0)", "DECIMAL(38,38)", "DECIMAL(10,2)", "DOUBLE", "FLOAT", "VARCHAR"),
-    *("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"),
-)
+from .extremes import TABLES
+
 PLAIN = {
     **dict.fromkeys("ij", "BIGINT"),
     **dict.fromkeys("xy", "DOUBLE"),
     "m": "DECIMAL(10,2)",
     "t": "VARCHAR",
     "d": "DATE",
+    "e": "DATE",
     "s": "TIMESTAMP",
+    "b": "BOOLEAN",
+    "o": "TIME",
+    "l": "BIGINT[]",
+    "w": "VARCHAR[]",
+    "f": "DOUBLE[]",
+    "z": 'STRUCT(p BIGINT, "q r" VARCHAR, n STRUCT(k DATE, v DECIMAL(8,2)[]))',
+    "g": "BLOB",
 }
 
 
@@ -33,6 +44,35 @@ def _table(name: str, columns: dict[str, str]) -> CatalogTable:
 
 @pytest.fixture(scope="session")
 def boundary_catalog() -> Catalog:
-    tables = [_table(f"v{index}", {"v": kind}) for index, kind in enumerate(KINDS)]
+    tables = [_table(name, {"v": kind}) for kind, name in TABLES.items()]
     tables.append(_table("plain", PLAIN))
     return Catalog({each.name: each for each in tables}, "person")
+
+
+Ask = Callable[[str], Query]
+Answer = Callable[[str], str]
+Refused = Callable[[str], QueryRefused]
+
+
+@pytest.fixture(scope="session")
+def ask(shop: Catalog) -> Ask:
+    """Bind one query on the shop."""
+    return lambda sql: bind(sql, shop)
+
+
+@pytest.fixture(scope="session")
+def answer(ask: Ask) -> Answer:
+    """Bind one query on the shop; return the SELECT above its releases."""
+    return lambda sql: readable(ask(sql).post.computed.sql)
+
+
+@pytest.fixture(scope="session")
+def refused(ask: Ask) -> Refused:
+    """Bind one query on the shop that must be refused."""
+
+    def refusal(sql: str) -> QueryRefused:
+        with pytest.raises(QueryRefused) as caught:
+            ask(sql)
+        return caught.value
+
+    return refusal

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlglot import Dialect, Dialects, TokenType
 
 from dpquery.errors import SQLSyntaxError
-from dpquery.sql import gate
-from dpquery.sql.parse import parse
+from dpquery.sql.parsing import gate
+from dpquery.sql.parsing.parse import parse
 
 COUNT = "SELECT COUNT(*) FROM visits"
 
@@ -153,10 +155,18 @@ def test_other_brackets_count_as_well(pair: str) -> None:
     assert refusal(sql).code in {"DPQ004", "DPQ001"}
 
 
+@pytest.mark.parametrize("closing", ["')'", '")"', "']'", "'}'", "$$)$$"])
+def test_a_bracket_in_quotes_closes_nothing(closing: str) -> None:
+    levels = gate.MAX_NESTING + 1
+    sql = f"SELECT {f'f({closing}, ' * levels}1{')' * levels} FROM visits"
+    assert refusal(sql).code == "DPQ004"
+
+
 def test_closed_brackets_do_not_count() -> None:
     assert parse(f"SELECT {'+'.join(['(1)'] * 200)} FROM visits")
 
 
+CLOSED, CLOSED_NAME = "(')', ", '(")", '
 BOMB = "date(" * 20 + "1" + ")" * 20
 HIDDEN = [
     ("duckdb", f"SELECT {BOMB} FROM visits"),
@@ -168,6 +178,8 @@ HIDDEN = [
     ("duckdb", f"SELECT {{# ' #}} {BOMB} {{# ' #}} FROM visits"),
     ("duckdb", f"SELECT -- '\n {BOMB} -- '\n FROM visits"),
     ("duckdb", f'SELECT "\'", {BOMB}, "\'" FROM visits'),
+    ("duckdb", f"SELECT {BOMB.replace('(', CLOSED)} FROM visits"),
+    ("duckdb", f"SELECT {BOMB.replace('(', CLOSED_NAME)} FROM visits"),
     ("mysql", f"SELECT '\\'', {BOMB}, '' FROM visits"),
     ("mysql", f"SELECT # ' \n {BOMB} # ' \n FROM visits"),
     ("tsql", f"SELECT ['], {BOMB}, ['] FROM visits"),
@@ -212,6 +224,21 @@ def test_nesting_is_counted_on_the_parser_s_own_tokens() -> None:
     with pytest.raises(SQLSyntaxError) as caught:
         gate.check_nesting("date(date(date(1)))", tokens, types)
     assert caught.value.position == (1, 15)
+
+
+# --- comments ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", sorted(d.value for d in Dialects if d.value))
+def test_comments_and_hints_do_not_reach_the_parser(dialect: str) -> None:
+    reader = Dialect.get_or_raise(dialect)
+    sql = "SELECT /*+ x */ a /* c */, b -- d\nFROM t /*e*/"
+    bare = re.sub(r"/\*.*?\*/|-- d", lambda found: " " * len(found[0]), sql)
+    kept = gate.without_comments(reader.tokenize(sql))
+    assert [each.comments for each in kept] == [[]] * 6
+    assert [(t.token_type, t.text, t.start, t.end) for t in kept] == [
+        (t.token_type, t.text, t.start, t.end) for t in reader.tokenize(bare)
+    ]
 
 
 # --- places -----------------------------------------------------------------------

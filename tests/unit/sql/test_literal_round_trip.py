@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dpquery.plan.expressions import Constant
 from dpquery.policy.catalog import SqlType
-from dpquery.sql.lower_expressions import constant
+from dpquery.sql.lowering.expressions import constant
 
 
 def round_trip(value: Constant, type_: SqlType) -> object:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from dpquery.errors import QueryRefused
 from dpquery.plan.expressions import NULL, Call, Case, Cast, ColumnRef, Literal
 from dpquery.policy.catalog import Catalog, SqlType
-from dpquery.sql.bind import bind
 from dpquery.sql.literals import (
     as_type,
     coerced,
@@ -22,6 +21,7 @@ from dpquery.sql.literals import (
     parse_date,
     parse_timestamp,
 )
+from dpquery.sql.queries.bind import bind
 
 INTEGER, DECIMAL, DOUBLE = SqlType.INTEGER, SqlType.DECIMAL, SqlType.DOUBLE
 VARCHAR, DATE, TIMESTAMP = SqlType.VARCHAR, SqlType.DATE, SqlType.TIMESTAMP

@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlglot import exp
 
 from dpquery.errors import ConfigError, QueryRefused, SQLSyntaxError
-from dpquery.sql.bind import bind
-from dpquery.sql.parse import parse
+from dpquery.sql.parsing.parse import parse
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog
@@ -34,6 +35,7 @@ BROKEN = [
     "SELEC COUNT(*) FROM visits",
     "SELECT COUNT(*) FORM visits x y",
     "SELECT a, FROM , visits",
+    "FROM visits |> UNION ALL SELECT 2",
     ")",
     "'",
 ]
@@ -125,9 +127,6 @@ def test_positions_of_refusals(
         "FROM visits",
         "SUMMARIZE visits",
         "PIVOT visits ON ward USING count(*)",
-        "SELECT 1 UNION ALL SELECT 2",
-        "SELECT 1 INTERSECT SELECT 2",
-        "(SELECT 1)",
         "EXPORT DATABASE 'x'",
         "GRANT ALL ON visits TO bob",
         "MERGE INTO visits USING x ON TRUE WHEN MATCHED THEN DELETE",
@@ -155,6 +154,84 @@ def test_the_parser_logs_nothing_of_the_text(
 )
 def test_a_semicolon_at_the_end_is_fine(sql: str) -> None:
     assert parse(sql).expressions
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("SELECT 1", exp.Select),
+        ("(SELECT 1)", exp.Select),
+        ("((SELECT 1));", exp.Select),
+        ("(WITH a AS (SELECT 1) SELECT * FROM a)", exp.Select),
+        ("WITH a AS (SELECT 1) SELECT * FROM a", exp.Select),
+        ("WITH RECURSIVE a AS (SELECT 1 UNION SELECT 2) FROM a", exp.Select),
+        ("WITH a AS (SELECT 1) (SELECT * FROM a)", exp.Select),
+        ("FROM t SELECT ward, n: COUNT(*)", exp.Select),
+        ("FROM t", exp.Select),
+        ("TABLE t", exp.Select),
+        ("SELECT 1 UNION SELECT 2", exp.Union),
+        ("(SELECT 1 UNION ALL BY NAME SELECT 2)", exp.Union),
+        ("(SELECT 1) UNION (SELECT 2) ORDER BY 1 LIMIT 1", exp.Union),
+        ("WITH a AS (SELECT 1) SELECT 1 EXCEPT SELECT 2", exp.Except),
+        ("SELECT 1 INTERSECT SELECT 2", exp.Intersect),
+        ("PIVOT t ON ward USING COUNT(*) AS n GROUP BY sex", exp.Pivot),
+        ("PIVOT (SELECT * FROM t) ON ward USING COUNT(*)", exp.Pivot),
+        ("WITH a AS (SELECT 1) PIVOT a ON ward USING COUNT(*)", exp.Pivot),
+        ("UNPIVOT t ON a, b INTO NAME x VALUE y", exp.Pivot),
+        ("SELECT * FROM (PIVOT t ON ward USING COUNT(*))", exp.Select),
+    ],
+)
+def test_queries_of_every_form(sql: str, kind: type[exp.Expr]) -> None:
+    assert type(parse(sql)) is kind
+
+
+def test_what_stands_before_a_query_is_kept() -> None:
+    for query in ("SELECT * FROM a", "(SELECT 1) UNION SELECT 2", "PIVOT a ON b"):
+        tree = parse(f"WITH a AS (SELECT 1) {query}")
+        assert [each.alias for each in tree.args["with_"].expressions] == ["a"]
+
+
+def test_an_alias_before_its_expression() -> None:
+    assert parse("SELECT n: COUNT(*) FROM t") == parse("SELECT COUNT(*) AS n FROM t")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "(SELECT 1) LIMIT 3",
+        "(SELECT 1) ORDER BY 1",
+        "(SELECT 1 LIMIT 5) OFFSET 1",
+        "(SELECT 1 UNION SELECT 2) ORDER BY 1",
+        "(SELECT 1) AS x",
+        "WITH a AS (SELECT 1) (SELECT * FROM a) LIMIT 1",
+        "VALUES (1)",
+        "SUMMARIZE t",
+        "DESCRIBE SELECT 1",
+        "EXPLAIN SELECT 1",
+        "CREATE VIEW v AS SELECT 1",
+        "INSERT INTO t SELECT 1",
+    ],
+)
+def test_what_is_no_query_is_not_parsed(sql: str) -> None:
+    with pytest.raises(SQLSyntaxError) as caught:
+        parse(sql)
+    assert caught.value.code in {"DPQ001", "DPQ005"}
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        *("/* sqlglot.meta start=x */", "/* sqlglot.meta end=9999999 */"),
+        *("/* sqlglot.meta start=-5, line, ==, col=1=2 */", "/* sqlglot.anonymous */"),
+    ],
+)
+def test_comments_change_no_place(
+    sample_catalogs: dict[str, Catalog], comment: str
+) -> None:
+    sql = f"SELECT COUNT(*) {comment}, nothing {comment} FROM visits {comment}"
+    with pytest.raises(QueryRefused) as caught:
+        bind(sql, sample_catalogs["clinic"])
+    assert caught.value.position == (1, sql.index("nothing") + 1)
 
 
 @pytest.mark.parametrize("name", ["duckdb", "DuckDB", "BIGQUERY", "tsql", "postgres"])

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.relations import Scan
+from dpquery.plan.walk import column_of
 from dpquery.policy.catalog import fold
-from dpquery.sql.bind import bind
-from dpquery.sql.scope import Named, Scope, find_table, nearest
+from dpquery.sql.expressions.scope import Named, Scope, find_table, nearest
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from dpquery.policy.catalog import Catalog
@@ -79,12 +80,13 @@ def test_nearest(name: str, known: list[str], found: str | None) -> None:
 
 @pytest.fixture
 def two(shop: Catalog) -> Scope:
-    tables = shop.tables
-    return Scope(
-        (
-            Named("O", Scan(tables["orders"], "orders")),
-            Named("c", Scan(tables["customers"], "customers")),
-        )
+    return Scope((named(shop, "orders", "O"), named(shop, "customers", "c")))
+
+
+def named(shop: Catalog, table: str, alias: str) -> Named:
+    scan = Scan(shop.tables[table], table)
+    return Named(
+        alias, tuple((each, column_of(scan, each)) for each in scan.table.columns)
     )
 
 
@@ -134,6 +136,34 @@ def test_what_the_policy_does_not_list_does_not_exist(shop: Catalog) -> None:
         with pytest.raises(QueryRefused) as caught:
             bind(sql, shop)
         assert caught.value.code in {"DPQ101", "DPQ102"}
+
+
+def test_own_tables_come_before_those_around(shop: Catalog, two: Scope) -> None:
+    inner = Scope((named(shop, "payments", "p"),), outer=two)
+    assert inner.column("order_id", None, None).relation == "payments"
+    assert inner.column("amount", None, None).relation == "orders"  # of the outer row
+    assert inner.column("income", "c", None).relation == "customers"
+    with pytest.raises(QueryRefused) as caught:
+        inner.column("customer_id", None, None)  # two tables around have one
+    assert caught.value.code == "DPQ103"
+
+
+def test_an_alias_hides_an_outer_one_whole(shop: Catalog, two: Scope) -> None:
+    inner = Scope((named(shop, "payments", "O"),), outer=two)
+    with pytest.raises(QueryRefused) as caught:
+        inner.column("amount", "O", None)
+    assert caught.value.code == "DPQ102"
+
+
+def test_shared_columns_are_one_and_come_first(two: Scope) -> None:
+    shared = two.column("customer_id", "O", None)
+    using = Scope(two.tables, {"customer_id": shared})
+    assert using.column("customer_id", None, None) == shared
+    assert using.column("customer_id", "c", None).relation == "customers"
+    stars = [name for name, _ in using.stars()]
+    assert stars[0] == "customer_id"
+    assert stars.count("customer_id") == 1
+    assert len(stars) == sum(len(each.columns) for each in two.tables) - 1
 
 
 def test_has(two: Scope) -> None:

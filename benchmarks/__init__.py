@@ -1,0 +1,1 @@
+"""Benchmarks: what privacy costs in time, and which SQL is answered."""

@@ -1,0 +1,61 @@
+"""What an analyst should know of an answer: of the plan, never of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpquery.plan.aggregates import RankEstimator, RankKind, Units
+from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
+from dpquery.plan.expressions import InSample
+from dpquery.plan.walk import expressions, relations, subexpressions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dpquery.kernel.prepare import Prepared
+    from dpquery.kernel.pricing import PricedStep
+    from dpquery.plan.relations import Relation
+
+
+def notes(prepared: Prepared) -> tuple[str, ...]:
+    """Return what is worth knowing of *prepared*, each thing once."""
+    found = (note for priced in prepared.steps for note in _of_release(priced))
+    return tuple(dict.fromkeys(found))
+
+
+def _of_release(priced: PricedStep) -> Iterator[str]:
+    step = priced.step
+    kind = step.source.kind
+    for table in undeclared(step.source.relation):
+        yield (
+            f"the policy does not say how many rows of {table} a {kind} has; "
+            f"{DEFAULT_ROWS_PER_UNIT} are assumed, and whoever has more counts for less"
+        )
+    if priced.threshold is not None:
+        steps, _ = priced.noise_of(Units())
+        small = (
+            f"groups with fewer than about {-(-priced.threshold // steps):,} {kind}s"
+        )
+        yield f"{small} are withheld: their keys are not public"
+    ends = {
+        column.estimator.target.kind
+        for column in step.columns
+        if isinstance(column.estimator, RankEstimator)
+    }
+    if ends & {RankKind.LOWEST, RankKind.HIGHEST}:
+        yield (
+            "MIN and MAX are values near the end of the rows, so that no single "
+            f"{kind} decides them"
+        )
+    if _samples(step.source.relation):
+        yield f"TABLESAMPLE takes a share of the {kind}s, the same ones every time"
+
+
+def _samples(relation: Relation) -> bool:
+    """Return whether a condition below takes a sample of the units."""
+    return any(
+        isinstance(part, InSample)
+        for each in relations(relation)
+        for expression in expressions(each)
+        for part in subexpressions(expression)
+    )

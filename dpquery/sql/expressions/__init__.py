@@ -1,0 +1,1 @@
+"""Expressions of one row: trees of sqlglot in, typed plans out."""

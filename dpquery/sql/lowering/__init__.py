@@ -1,0 +1,1 @@
+"""Plans into SQL for the engine: total on every row, integers only."""

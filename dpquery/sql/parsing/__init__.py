@@ -1,0 +1,1 @@
+"""Text to one query that was checked."""

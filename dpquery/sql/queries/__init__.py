@@ -1,0 +1,1 @@
+"""Statements into plans: rows below the boundary, answers above it."""
