@@ -16,7 +16,7 @@ from dpquery.kernel.measurement import measured, statements_of
 from dpquery.kernel.notes import notes
 from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.postprocess import Above, finite, table_of
-from dpquery.ledger.store import Charge
+from dpquery.ledger.records import Charge
 from dpquery.noise.intervals import point
 from dpquery.plan.program import LEVEL
 from dpquery.sql.lowering.relations import parameter

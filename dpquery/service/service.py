@@ -16,7 +16,8 @@ from dpquery.kernel.introspect import (
 )
 from dpquery.kernel.postprocess import open_released
 from dpquery.kernel.release import Backends
-from dpquery.ledger.store import DATASET, Ledger
+from dpquery.ledger.records import DATASET
+from dpquery.ledger.store import Ledger
 from dpquery.policy.lint import Finding, Severity, lint
 from dpquery.policy.load import LoadedPolicy, load
 from dpquery.policy.ownership import find

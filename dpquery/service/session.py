@@ -13,7 +13,7 @@ from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
 from dpquery.kernel.release import Answer, Asked, release
-from dpquery.ledger.store import DATASET, analyst_scope
+from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
 from dpquery.results import Amount, Budget, HistoryEntry, Price, Release, TableInfo

@@ -18,7 +18,7 @@ from dpquery.accounting.events import from_json
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.engines.duckdb import DuckDBEngine
 from dpquery.kernel import measurement
-from dpquery.ledger.store import DATASET, analyst_scope
+from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.service import Service
 
 from .scenarios import loose_policy

@@ -17,7 +17,8 @@ import dpquery.errors
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import LedgerError
 from dpquery.errors.codes import TOPICS
-from dpquery.ledger.store import Charge, Ledger
+from dpquery.ledger.records import Charge
+from dpquery.ledger.store import Ledger
 
 OpenLedger: TypeAlias = Callable[..., Ledger]
 MakeCharge: TypeAlias = Callable[..., Charge]
@@ -119,7 +120,8 @@ import os, resource, signal, sys
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import BudgetExceeded, LedgerError
 from dpquery.ledger import store
-from dpquery.ledger.store import Charge, Ledger, DATASET, analyst_scope
+from dpquery.ledger.records import Charge, DATASET, analyst_scope
+from dpquery.ledger.store import Ledger
 
 def charge(analyst, amount, limit=10**30):
     cost, limit = (Loss(Definition.ZCDP, each) for each in (amount, limit))

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dpquery.accounting.loss import Definition, Loss
+from dpquery.ledger.records import DATASET
 from dpquery.ledger.schema import METADATA
-from dpquery.ledger.store import DATASET, Ledger
+from dpquery.ledger.store import Ledger
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from dpquery.ledger.store import Charge
+    from dpquery.ledger.records import Charge
 
     OpenLedger = Callable[..., Ledger]
     MakeCharge = Callable[..., Charge]

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import BudgetExceeded
-from dpquery.ledger.store import DATASET, Ledger, analyst_scope
+from dpquery.ledger.records import DATASET, analyst_scope
+from dpquery.ledger.store import Ledger
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from dpquery.ledger.store import Charge
+    from dpquery.ledger.records import Charge
 
     OpenLedger = Callable[..., Ledger]
     MakeCharge = Callable[..., Charge]

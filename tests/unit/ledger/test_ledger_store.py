@@ -11,14 +11,15 @@ import pytest
 from dpquery.accounting.events import GaussianNoise, Withholding, from_json
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import BudgetExceeded
-from dpquery.ledger.store import DATASET, Lease, Ledger, analyst_scope
+from dpquery.ledger.records import DATASET, Lease, analyst_scope
+from dpquery.ledger.store import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from dpquery.ledger.store import Charge
+    from dpquery.ledger.records import Charge
 
     OpenLedger = Callable[..., Ledger]
     MakeCharge = Callable[..., Charge]

@@ -1,0 +1,87 @@
+"""Older ledgers, brought forward in one transaction; newer ones are never touched."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, inspect, select, update
+from sqlalchemy.schema import DropIndex, Index
+
+from dpquery.errors import LedgerError
+from dpquery.ledger.failures import damaged
+from dpquery.ledger.schema import (
+    DEBITS,
+    META,
+    METADATA,
+    RELEASES,
+    SCHEMA_VERSION,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from dpquery.accounting.loss import Definition
+
+_FIRST_TABLES = {"meta", "accounts", "releases", "snapshots"}
+"""Those of version 1."""
+
+
+def create_tables(connection: Connection, definition: Definition) -> None:
+    """Fill an empty database."""
+    METADATA.create_all(connection, checkfirst=False)
+    facts = {
+        "schema_version": str(SCHEMA_VERSION),
+        "definition": definition.value,
+        "ledger": new_name(),
+    }
+    connection.execute(
+        insert(META), [{"key": key, "value": value} for key, value in facts.items()]
+    )
+
+
+def new_name() -> str:
+    """Return a name for a ledger that no other has."""
+    return "l_" + secrets.token_hex(8)
+
+
+def facts_of(connection: Connection) -> dict[str, str]:
+    """
+    Return what a ledger says of itself.
+
+    Raises:
+        LedgerError: it is no ledger, or one of a newer dpquery.
+    """
+    tables = set(inspect(connection).get_table_names())
+    if not tables >= _FIRST_TABLES:
+        raise damaged("tables are missing")
+    rows = connection.execute(select(META.c.key, META.c.value))
+    facts = {row.key: row.value for row in rows}
+    version = facts.get("schema_version", "")
+    if version == str(SCHEMA_VERSION) and not METADATA.tables.keys() <= tables:
+        raise damaged("tables are missing")
+    if version not in {"1", str(SCHEMA_VERSION)}:
+        raise LedgerError(
+            "the ledger was written by another version of dpquery",
+            code="DPQ555",
+            hint="use a dpquery that is at least as new as the ledger",
+        )
+    return facts
+
+
+def bring_forward(connection: Connection, facts: dict[str, str]) -> bool:
+    """Bring an older ledger to this version; return whether it was one."""
+    if facts["schema_version"] != "1":
+        return False
+    connection.execute(DropIndex(Index("releases_by_loss", RELEASES.c.analyst)))
+    new = [t for name, t in METADATA.tables.items() if name not in _FIRST_TABLES]
+    METADATA.create_all(connection, tables=new, checkfirst=False)
+    columns = (RELEASES.c.id, RELEASES.c.amount, RELEASES.c.delta, RELEASES.c.analyst)
+    for id_, amount, delta, analyst in connection.execute(select(*columns)).all():
+        each = {"release": id_, "amount": amount, "delta": delta}
+        scopes = ("dataset", f"analyst:{analyst}")
+        connection.execute(insert(DEBITS), [{**each, "scope": s} for s in scopes])
+    version = update(META).where(META.c.key == "schema_version")
+    connection.execute(version.values(value=str(SCHEMA_VERSION)))
+    connection.execute(insert(META).values(key="ledger", value=new_name()))
+    return True
