@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
@@ -13,6 +12,7 @@ from dpquery.ledger.schema import META
 from dpquery.ledger.sqlite_file import SQLiteFile, create, is_there, locate
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from dpquery.accounting.loss import Definition
     from dpquery.ledger.database import Database
 

@@ -114,7 +114,7 @@ class Ledger:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[Recording]:
-        """Open a transaction that writes, and remember its events once it is durable."""
+        """Open a transaction that writes; its events are remembered once durable."""
         with self._database.writing() as connection:
             recording = Recording(connection, self._journal)
             yield recording
