@@ -108,6 +108,8 @@ class Lease:
     release_id: str
     measurements: tuple[str, ...] = ()
     """The ids of what is to be measured, in the order of the charge."""
+    holdings: tuple[Holding, ...] = ()
+    """What the analyst knows once the answer is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,6 @@ class Measurement:
     release_id: str
     view: View
     loss: Loss
-    readings: str
-    """The kernel's own words for what was read."""
 
 
 class Outdated(Exception):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, ConfigError
 from dpquery.kernel import payload
 from dpquery.kernel.explain import explain
-from dpquery.kernel.notes import notes
+from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
-from dpquery.kernel.release import Answer, Asked, release
+from dpquery.kernel.release import Answer, Asked, plan, release
 from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
@@ -83,12 +82,19 @@ class Session:
         """
         snapshot = self._service.data.latest()
         prepared = self._prepare(snapshot, sql, epsilon, dialect)
-        self._service.backends.above(snapshot.version).check(prepared)
-        left = self._left()
-        cost = self._priced(prepared, left.minus(prepared.loss))
-        if prepared.loss.within(left):
-            return cost
-        return replace(cost, notes=("this is more than is left", *cost.notes))
+        backends = self._service.backends
+        backends.above(snapshot.version).check(prepared)
+        asked = self._asked(snapshot)
+        free = Loss.zero(prepared.loss.definition)
+        if backends.ledger.find(
+            asked.analyst, prepared.fingerprint, asked.data_version
+        ):
+            return self._priced(prepared, self._left(), free, ("asked before: free",))
+        reuse = plan(prepared, asked, backends.ledger).reuse
+        left, more = self._left(), reuse_notes(reuse)
+        if not reuse.price.within(left):
+            more = ("this is more than is left", *more)
+        return self._priced(prepared, left.minus(reuse.price), reuse.price, more)
 
     def query(
         self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
@@ -115,11 +121,8 @@ class Session:
     def _answer(self, prepared: Prepared, snapshot: Snapshot) -> Answer:
         backends = self._service.backends
         self._service.data.require_sound_keys(snapshot, backends.ledger)
-        asked = Asked(
-            self.analyst, snapshot.version, self._dataset.limit(), self._grant.limit
-        )
         try:
-            return release(prepared, asked, backends)
+            return release(prepared, self._asked(snapshot), backends)
         except BudgetExceeded as refusal:
             raise self._with_numbers(refusal, prepared) from None
 
@@ -183,6 +186,11 @@ class Session:
         )
         return prepare(sql, snapshot.catalog, terms, dialect)
 
+    def _asked(self, snapshot: Snapshot) -> Asked:
+        return Asked(
+            self.analyst, snapshot.version, self._dataset.limit(), self._grant.limit
+        )
+
     def _left(self) -> Loss:
         """Return the largest loss that both ledgers would still admit."""
         ledger = self._service.backends.ledger
@@ -198,8 +206,11 @@ class Session:
     def _cost(self, loss: Loss) -> Price:
         return Price(self._dataset.epsilon_of(loss), loss.delta_value, loss.rho)
 
-    def _priced(self, prepared: Prepared, left: Loss) -> Price:
-        cost = self._cost(prepared.loss)
+    def _priced(
+        self, prepared: Prepared, left: Loss, price: Loss, more: tuple[str, ...] = ()
+    ) -> Price:
+        """Return *price* with what is worth knowing; *left* is what remains then."""
+        cost = self._cost(price)
         return Price(
             epsilon=cost.epsilon,
             delta=cost.delta,
@@ -207,7 +218,7 @@ class Session:
             remaining=self._amount(left),
             queries_left=how_many(left, prepared.loss),
             expected=expected(prepared),
-            notes=notes(prepared),
+            notes=(*more, *notes(prepared)),
             explanation=explain(prepared),
         )
 
@@ -218,7 +229,7 @@ class Session:
 
     def _release(self, prepared: Prepared, answer: Answer) -> Release:
         left = self._left()
-        price = self._priced(prepared, left)
+        price = self._priced(prepared, left, answer.price)
         published = answer.published
         return Release(
             id=answer.id,
