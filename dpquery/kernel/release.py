@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dpquery.engines.base import Engine, Limits
     from dpquery.engines.released import ReleasedDatabase
     from dpquery.engines.sealed import Sealed
+    from dpquery.kernel.blocks import Blocks
     from dpquery.kernel.measurement import Statements
     from dpquery.kernel.pieces import Piece
     from dpquery.kernel.postprocess import Table
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from dpquery.kernel.readings import Group
     from dpquery.kernel.reuse import Use
     from dpquery.kernel.stored import StoredReadings
-    from dpquery.ledger.records import Stored
+    from dpquery.ledger.records import Debit, Stored
     from dpquery.ledger.store import Ledger
     from dpquery.noise.intervals import Estimate
     from dpquery.plan.program import Cell
@@ -54,10 +55,19 @@ class Asked:
 
     analyst: str
     data_version: str
-    dataset_limit: Loss
+    dataset_limit: Loss | None
+    """``None`` where blocks are the promise, and the whole is only read."""
     analyst_limit: Loss
     isolated: bool = False
     """Whether nothing is used that was measured for somebody else."""
+    blocks: Blocks | None = None
+    """Blocks of time, where the owner has such."""
+    policy: str = ""
+    """A digest of the policy in force."""
+    sql: str | None = None
+    """What the ledger keeps of the query's text; ``None``: all of it."""
+    identity: str = ""
+    """What the engine knows the data by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,13 @@ class Planned:
     prepared: Prepared
     reuse: Reuse
     store: Store
+
+    def blocks(self, asked: Asked) -> tuple[Debit, ...]:
+        """Return what is debited to blocks of time."""
+        if asked.blocks is None:
+            return ()
+        steps = (priced.step.blocks for priced in self.prepared.steps)
+        return asked.blocks.debits(zip(steps, self.reuse.losses, strict=True))
 
 
 def plan(prepared: Prepared, asked: Asked, ledger: Ledger) -> Planned:
@@ -150,8 +167,7 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     stored = ledger.find(asked.analyst, prepared.fingerprint, asked.data_version)
     if stored is not None:
         return replayed(stored)
-    above = backends.above(asked.data_version)
-    above.check(prepared)
+    backends.above(asked.identity).check(prepared)
     statements = [statements_of(priced.step) for priced in prepared.steps]
     for _ in range(ATTEMPTS):
         found = plan(prepared, asked, ledger)
@@ -184,7 +200,7 @@ def _answered(
         analyst=asked.analyst,
         fingerprint=found.prepared.fingerprint,
         data_version=asked.data_version,
-        sql=found.prepared.sql,
+        sql=found.prepared.sql if asked.sql is None else asked.sql,
         loss=reuse.price,
         events=reuse.events,
         dataset_limit=asked.dataset_limit,
@@ -193,8 +209,10 @@ def _answered(
         measurements=tuple(each for _, each in new),
         holdings=holdings_of(reuse, found.store),
         used=tuple(known.measurement.id for known in reuse.known),
+        blocks=found.blocks(asked),
+        policy=asked.policy,
     )
-    run = _Run(found, backends.above(asked.data_version))
+    run = _Run(found, backends.above(asked.identity))
     if not reuse.measures:  # made of what is released: no private row is read
         text, _ = _run(run, statements)
         lease = ledger.answer(charge, text)

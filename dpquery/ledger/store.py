@@ -239,12 +239,17 @@ class Ledger:
             RELEASES.c.state == "settled",
         )
 
-    def find_older(self, analyst: str, fingerprint: str) -> Stored | None:
-        """Return this analyst's newest settled answer, of whatever version of data."""
+    def find_until(self, analyst: str, fingerprint: str, time: str) -> Stored | None:
+        """
+        Return this analyst's newest settled answer until *time*, whatever the data.
+
+        *time* is the beginning of a time in ISO 8601: a day holds all of its times.
+        """
         return self._newest_answer(
             RELEASES.c.analyst == analyst,
             RELEASES.c.fingerprint == fingerprint,
             RELEASES.c.state == "settled",
+            RELEASES.c.settled_at <= time + "~",
         )
 
     def release(self, release_id: str) -> Stored | None:
