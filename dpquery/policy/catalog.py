@@ -108,6 +108,8 @@ class CatalogColumn:
     """(public table, column) whose values are the public list of keys."""
     grid: Decimal | None = None
     """The step to which values are rounded before they are added up."""
+    nullable: bool = True
+    """Whether the database lets it be NULL."""
 
 
 @dataclass(frozen=True, slots=True)
