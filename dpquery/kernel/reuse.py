@@ -321,6 +321,8 @@ def _missing_of_table(
     piece: Piece, known: Sequence[tuple[Axes, Shape, int]], sizes: Sizes
 ) -> Loss | None:
     """Return what is left to spend, for every moment to be as good as asked for."""
+    if not any(amount for _, _, amount in known):
+        return piece.asked
     mine, axes = piece.shape, frozenset(piece.shape.domain or ())
     amounts = []
     for name, steps in mine.moments:
