@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from dpquery.engines import structure
 from dpquery.engines.base import KeyCheck
 from dpquery.engines.failures import failure
 from dpquery.engines.lockdown import identifier, resume_ctrl_c, time_limit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from dpquery.engines.base import Limits, Statement
+    from dpquery.policy.stored import Store
 
 _COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable
@@ -106,6 +108,15 @@ class DuckDBEngine:
             "UNION ALL SELECT unnest(['a', 'A', 'á']))"
         )
         return self._run(self._current(), sql) != [(3,)]
+
+    def store(self) -> Store:
+        """Return tables with their types, keys and comments; reads no row of them."""
+        described = self.describe()
+        with self._lock:
+            comments = self._run(self._current(), structure.COMMENTS)
+            constraints = self._run(self._current(), structure.CONSTRAINTS)
+        files = set(self._source.files)
+        return structure.store(described, comments, constraints, files)
 
     def execute(self, statement: Statement) -> Sealed:
         """
