@@ -141,13 +141,13 @@ class DuckDBEngine:
         key, rows = identifier(column), f"main.{identifier(table)}"
         sql = (
             f"SELECT count(*) FILTER (n > 1 AND {key} IS NOT NULL), "  # noqa: S608 -- the policy's names, quoted
-            f"COALESCE(max(n) FILTER ({key} IS NULL), 0) "
+            f"COALESCE(max(n) FILTER ({key} IS NULL), 0), count({key}) "
             f"FROM (SELECT {key}, count(*) AS n FROM {rows} GROUP BY {key})"
         )
         with self._lock:
-            [(duplicates, nulls)] = self._run(self._promised(), sql)
+            [(duplicates, nulls, values)] = self._run(self._promised(), sql)
             self._promised()
-        return KeyCheck(table, column, duplicates, nulls)
+        return KeyCheck(table, column, duplicates, nulls, values)
 
     def close(self) -> None:
         """Let go of the database; the next use opens it again."""
