@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from dpquery.cli import lists, owner, query, talk
+from dpquery.cli import lists, owner, query, start, talk
 from dpquery.cli.talk import Exit
 from dpquery.errors import DPQueryError
 
@@ -59,6 +59,13 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     (lists.tables, _examples("dpquery tables", "dpquery tables visits --format json")),
     (lists.budget, _examples("dpquery budget", "dpquery budget --all")),
     (lists.history, _examples("dpquery history --format csv -o asked.csv")),
+    (
+        start.init,
+        _examples(
+            "dpquery init --from clinic.duckdb policies",
+            "dpquery init --from visits.parquet --from regions.csv",
+        ),
+    ),
     (
         owner.check,
         _examples("dpquery check policies/*.yaml", "dpquery check --data clinic.yaml"),

@@ -112,4 +112,26 @@ TOPICS = (
         "A closed session asks no more questions.",
         "Open another one: service.session(…) or dpquery.connect(…).",
     ),
+    Topic(
+        "DPQ430",
+        "a policy is there already",
+        "`dpquery init` writes a new policy and never touches one that is there: it "
+        "may hold promises that were made.",
+        "Name another folder, or move the file away.",
+    ),
+    Topic(
+        "DPQ431",
+        "there is nothing to start from",
+        "`dpquery init --from STORE` reads names and types of a DuckDB file, or of "
+        "Parquet and CSV files, one a table. This store is not there, or holds none, "
+        "or two files would be the same table.",
+        "Give a file or a folder that has the data: `dpquery init --from "
+        "clinic.duckdb`. Without --from, an example is written.",
+    ),
+    Topic(
+        "DPQ432",
+        "the folder cannot be written",
+        "The policy could not be written where it should be.",
+        "Name a folder that you may write to: `dpquery init --from STORE FOLDER`.",
+    ),
 )
