@@ -138,8 +138,6 @@ class Measurement:
     release_id: str
     view: View
     loss: Loss
-    readings: str
-    """The kernel's own words for what was read."""
 
 
 class Outdated(Exception):

@@ -16,6 +16,7 @@ from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import BudgetExceeded, LedgerError
 from dpquery.ledger import books, journal
 from dpquery.ledger.chain import digest
+from dpquery.ledger.failures import damaged
 from dpquery.ledger.journal import Journal, Recording
 from dpquery.ledger.opening import open_database
 from dpquery.ledger.records import (
@@ -287,9 +288,10 @@ class Ledger:
     def measurements(
         self, sources: Collection[str], data_version: str
     ) -> list[Measurement]:
-        """Return all that was measured of these sources, oldest first."""
+        """Return what was measured of these sources, oldest first; not the numbers."""
+        columns = (c for c in MEASUREMENTS.c if c is not MEASUREMENTS.c.readings)
         query = (
-            select(MEASUREMENTS)
+            select(*columns)
             .where(
                 MEASUREMENTS.c.source.in_(sources),
                 MEASUREMENTS.c.data_version == data_version,
@@ -306,10 +308,25 @@ class Ledger:
                 row.release,
                 View(row.view, row.source, row.shape),
                 Loss(self._definition, row.amount, row.delta),
-                row.readings,
             )
             for row in rows
         ]
+
+    def readings(self, measurement_id: str) -> str:
+        """
+        Return the numbers of one measurement, as :meth:`settle` was given them.
+
+        Raises:
+            LedgerError: DPQ551, there are none.
+        """
+        query = select(MEASUREMENTS.c.readings).where(
+            MEASUREMENTS.c.id == measurement_id
+        )
+        with self._database.reading() as connection:
+            text: str | None = connection.execute(query).scalar_one_or_none()
+        if text is None:
+            raise damaged("a measurement is missing")
+        return text
 
     def holdings(
         self, analyst: str, sources: Collection[str], data_version: str
