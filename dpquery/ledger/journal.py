@@ -16,7 +16,7 @@ from dpquery.ledger.chain import GENESIS, Entry, link, to_body
 from dpquery.ledger.failures import damaged
 from dpquery.ledger.head import Head
 from dpquery.ledger.migration import bring_forward, facts_of, migrated
-from dpquery.ledger.schema import EVENTS
+from dpquery.ledger.schema import EVENTS, META
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,7 +159,7 @@ def open_journal(database: Database, definition: Definition, journal: Journal) -
     """
     with database.writing() as connection:
         # writes nothing, yet SQLite refuses it for a read-only ledger
-        connection.execute(delete(EVENTS).where(false()))
+        connection.execute(delete(META).where(false()))
         name, moved = identify(connection, definition)
         # another ledger than the head's is refused before it is brought forward
         journal.ledger = name

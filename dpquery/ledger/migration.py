@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, inspect, select, update
+from sqlalchemy import Column, MetaData, Table, func, insert, inspect, select, update
 from sqlalchemy.schema import DropIndex, Index
 
 from dpquery.errors import LedgerError
@@ -77,7 +77,9 @@ def bring_forward(connection: Connection, facts: dict[str, str]) -> bool:
     """Bring an older ledger to this version; return whether it was one."""
     if facts["schema_version"] != "1":
         return False
-    connection.execute(DropIndex(Index("releases_by_loss", RELEASES.c.analyst)))
+    # of another MetaData: new ledgers of this process shall not have it
+    releases = Table("releases", MetaData(), Column("analyst"))
+    connection.execute(DropIndex(Index("releases_by_loss", releases.c.analyst)))
     new = [t for name, t in METADATA.tables.items() if name not in _FIRST_TABLES]
     METADATA.create_all(connection, tables=new, checkfirst=False)
     columns = (RELEASES.c.id, RELEASES.c.amount, RELEASES.c.delta, RELEASES.c.analyst)
