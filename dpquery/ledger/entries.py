@@ -40,7 +40,7 @@ def charged(recording: Recording, charge: Charge) -> Lease:
     """Write debits, a release without its answer, and all that was promised."""
     connection = recording.connection
     ids = tuple("m_" + secrets.token_hex(8) for _ in charge.measurements)
-    lease = Lease("r_" + secrets.token_hex(8), ids)
+    lease = Lease("r_" + secrets.token_hex(8), ids, charge.holdings)
     for debit in charge.debits:
         if debit.loss.amount or debit.loss.delta or debit.scope == DATASET:
             books.debit(connection, lease.release_id, debit)
@@ -60,8 +60,6 @@ def charged(recording: Recording, charge: Charge) -> Lease:
     )
     for id_, new in zip(ids, charge.measurements, strict=True):
         connection.execute(_new_measurement(id_, lease, new, charge.data_version))
-    for holding in charge.holdings:
-        _hold(connection, charge.analyst, charge.data_version, holding)
     recording.append(charge.analyst, "charged", _charged(lease, charge))
     return lease
 
@@ -75,10 +73,10 @@ def settled(
         update(RELEASES)
         .where(RELEASES.c.id == lease.release_id, RELEASES.c.state == "reserved")
         .values(state="settled", settled_at=now(), payload=payload)
-        .returning(RELEASES.c.analyst)
+        .returning(RELEASES.c.analyst, RELEASES.c.data_version)
     )
-    analyst = connection.execute(query).scalar_one_or_none()
-    if analyst is None:
+    row = connection.execute(query).one_or_none()
+    if row is None:
         raise _not_waiting("release")
     for id_, text in readings.items():
         measured = update(MEASUREMENTS).where(
@@ -93,7 +91,9 @@ def settled(
         "answer": digest(payload),
         "measurements": {id_: digest(text) for id_, text in readings.items()},
     }
-    recording.append(analyst, "settled", facts)
+    for holding in lease.holdings:
+        _hold(connection, row.analyst, row.data_version, holding)
+    recording.append(row.analyst, "settled", facts)
 
 
 def _not_waiting(what: str) -> LedgerError:

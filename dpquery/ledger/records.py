@@ -111,6 +111,8 @@ class Lease:
     release_id: str
     measurements: tuple[str, ...] = ()
     """The ids of what is to be measured, in the order of the charge."""
+    holdings: tuple[Holding, ...] = ()
+    """What the analyst knows once the answer is there."""
 
 
 @dataclass(frozen=True, slots=True)

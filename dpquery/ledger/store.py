@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 
 from dpquery.accounting import filters
 from dpquery.accounting.accountant import loss_of_events
@@ -215,12 +215,18 @@ class Ledger:
             RELEASES.c.state == "settled",
         )
 
-    def find_older(self, analyst: str, fingerprint: str) -> Stored | None:
-        """Return this analyst's newest settled answer, of whatever version of data."""
+    def find_until(self, analyst: str, fingerprint: str, time: str) -> Stored | None:
+        """
+        Return this analyst's newest settled answer until *time*, whatever the data.
+
+        *time* is the beginning of a time in ISO 8601: a day holds all of its times.
+        """
         return self._newest_answer(
             RELEASES.c.analyst == analyst,
             RELEASES.c.fingerprint == fingerprint,
             RELEASES.c.state == "settled",
+            # not `settled_at <= time || '~'`: a server's collation may skip signs
+            func.substr(RELEASES.c.settled_at, 1, len(time)) <= time,
         )
 
     def release(self, release_id: str) -> Stored | None:

@@ -250,7 +250,10 @@ def test_holdings_are_the_last_ones_paid_for(
     open_ledger: OpenLedger, make_charge: MakeCharge
 ) -> None:
     ledger = open_ledger()
-    ledger.reserve(make_charge(2, holdings=(Holding(WARD, zcdp(2)),)))
+    lease = ledger.reserve(make_charge(2, holdings=(Holding(WARD, zcdp(2)),)))
+    assert ledger.holdings("alice", ["visits"], "v1") == []  # no answer yet
+    ledger.settle(lease, "{}")
+    assert [h.loss for h in ledger.holdings("alice", ["visits"], "v1")] == [zcdp(2)]
     ledger.answer(
         make_charge(3, holdings=(Holding(WARD, zcdp(5)), Holding(CITY, zcdp(1)))), "{}"
     )
@@ -259,6 +262,26 @@ def test_holdings_are_the_last_ones_paid_for(
     assert ledger.holdings("bob", ["visits"], "v1") == []
     assert ledger.holdings("alice", ["visits"], "v2") == []
     assert ledger.holdings("alice", ["elsewhere"], "v1") == []
+
+
+def test_an_answer_of_a_day(
+    open_ledger: OpenLedger, make_charge: MakeCharge, change: Change
+) -> None:
+    ledger = open_ledger()
+    for day in ("2026-01-01", "2026-01-02"):
+        lease = ledger.reserve(make_charge())
+        ledger.settle(lease, day)
+        change(
+            f"UPDATE releases SET settled_at = '{day}T10:00:00+00:00' "
+            f"WHERE id = '{lease.release_id}'"
+        )
+    found = [
+        ledger.find_until("alice", "f", until)
+        for until in ("2026-01-02", "2026-01-02T09", "2026-01-01", "2025", "2026")
+    ]
+    assert [each and each.payload for each in found] == [
+        *("2026-01-02", "2026-01-01", "2026-01-01", None, "2026-01-02"),
+    ]
 
 
 def test_clocks_decide_nothing(
