@@ -40,6 +40,15 @@ TOPICS = (
         "the message says how much one may cost.",
     ),
     Topic(
+        "DPQ204",
+        "a block's budget is used up for this query",
+        "The owner has promised a limit for each block of the data, a month of it for "
+        "example. This query reads a block that has too little left, whoever asks. "
+        "Nothing was charged.",
+        "Ask about other blocks, ask with a smaller `--epsilon`, or repeat an earlier "
+        "question, which is free.",
+    ),
+    Topic(
         "DPQ250",
         "this analyst is not listed",
         "Only analysts that the policy names under `analysts:` may ask, each with a "
