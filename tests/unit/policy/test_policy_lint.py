@@ -24,6 +24,13 @@ TYPES = {
     "sensors": {"reading": "FLOAT"},
 }  # fmt: skip
 
+EVERY_MONTH = (
+    "budget: {epsilon: 8, delta: 1e-6}",
+    """budget: {epsilon: 8, delta: 1e-6}
+epochs: {column: visits.seen, every: month, privacy: unit-epoch,
+  budget: {epsilon: 1, delta: 1e-6}}""",
+)
+
 CASES = {
     "P101": [("epsilon: 8", "epsilon: 20.1")],
     "P102": [("delta: 1e-6", "delta: 1.1e-5")],
@@ -43,6 +50,12 @@ CASES = {
     "P112": [("      born:", "      patient_id: {values: [1, 2]}\n      born:")],
     "P113": [("{bounds: [0, 5000], grid: 0.01}", "{}")],
     "P114": [("[1900, 2026]", "[-32769, 2026]")],
+    "P120": [EVERY_MONTH, ("{epsilon: 0.2,", "{epsilon: 1.1,")],
+    "P121": [EVERY_MONTH, ("unit-epoch", "unit-lifetime, participation_cap: 12"),
+             ("{epsilon: 1, delta: 1e-6}", "{epsilon: 9, delta: 1e-6}")],
+    "P122": [EVERY_MONTH, ("every: month", "every: day"),
+             ("2020-01-01, 2026", "1996-01-01, 2026")],
+    "P123": [("name: clinic", "name: x\nalerts: {webhook: http://example.org/a}")],
 }  # fmt: skip
 
 
@@ -59,6 +72,12 @@ def codes(loaded: LoadedPolicy, reading: str = "FLOAT") -> list[str]:
 def test_the_good_policy_has_no_findings(load_edited: Load) -> None:
     assert codes(load_edited()) == []
     assert lint(load_edited()) == []
+    assert codes(load_edited(EVERY_MONTH)) == []
+
+
+def test_alerts_may_stay_on_the_machine(load_edited: Load) -> None:
+    alerts = "name: x\nalerts: {webhook: 'http://localhost:9093/a'}"
+    assert codes(load_edited(("name: clinic", alerts))) == []
 
 
 @pytest.mark.parametrize("code", RULES)
