@@ -13,6 +13,7 @@ from dpquery.ledger.sqlite_file import SQLiteFile, create, is_there, locate
 
 if TYPE_CHECKING:
     from pathlib import Path
+
     from dpquery.accounting.loss import Definition
     from dpquery.ledger.database import Database
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import delete, false, func, insert, select, update
 
-from dpquery.accounting import filters
 from dpquery.accounting.accountant import loss_of_events
 from dpquery.accounting.events import to_json
 from dpquery.accounting.loss import Definition, Loss
-from dpquery.errors import BudgetExceeded, LedgerError
+from dpquery.errors import LedgerError
 from dpquery.ledger import books, journal
+from dpquery.ledger.alarms import Alarms
 from dpquery.ledger.chain import digest
 from dpquery.ledger.journal import Journal, Recording
 from dpquery.ledger.opening import open_database
 from dpquery.ledger.records import (
     DATASET,
     Charge,
-    Debit,
     Holding,
     Lease,
     Measurement,
@@ -29,7 +29,6 @@ from dpquery.ledger.records import (
     Outdated,
     Stored,
     View,
-    analyst_scope,
 )
 from dpquery.ledger.schema import (
     HOLDINGS,
@@ -65,6 +64,8 @@ class Ledger:
         self._database = database
         self._definition = definition
         self._journal = journal_
+        self.alarms = Alarms()
+        """Who is told, after a charge, that a share of a limit was reached."""
 
     @classmethod
     def open(
@@ -138,13 +139,15 @@ class Ledger:
 
         Raises:
             BudgetExceeded: DPQ201 for the analyst's limit, DPQ202 for the dataset's,
-                DPQ204 for a block's.
+                DPQ204 for a block's, DPQ205 where a limit is below what is spent.
             Outdated: one of the views was measured since; nothing was written.
             ValueError: For events that lose more than the charge pays for.
         """
         self._check(charge)
         with self.recording() as recording:
-            return self._debited(recording, charge)
+            lease = self._debited(recording, charge)
+        self.alarms.tell(lease)
+        return lease
 
     def answer(self, charge: Charge, payload: str) -> Lease:
         """
@@ -157,6 +160,7 @@ class Ledger:
         with self.recording() as recording:
             lease = self._debited(recording, charge)
             _settled(recording, lease, payload, {})
+        self.alarms.tell(lease)
         return lease
 
     def settle(
@@ -180,7 +184,7 @@ class Ledger:
         """Admit or refuse, and write all that was promised."""
         connection = recording.connection
         for debit in charge.debits:
-            self._admit(connection, charge.analyst, debit)
+            books.admit(connection, charge.analyst, debit)
         for each in charge.measurements:
             if _newest(connection, each.view.view, charge.data_version) > each.after:
                 raise Outdated
@@ -208,21 +212,7 @@ class Ledger:
         for holding in charge.holdings:
             _hold(connection, charge.analyst, charge.data_version, holding)
         recording.append(charge.analyst, "charged", _charged(lease, charge))
-        return lease
-
-    def _admit(self, connection: Connection, analyst: str, debit: Debit) -> None:
-        """Refuse a debit that its scope has no room for."""
-        spent = books.spent(connection, debit.scope, self._definition)
-        if debit.limit is None or filters.admits(debit.limit, spent, debit.loss):
-            return
-        if debit.scope == analyst_scope(analyst):
-            whose, code = f"{analyst}'s budget", "DPQ201"
-        elif debit.scope == DATASET:
-            whose, code = "the dataset's budget", "DPQ202"
-        else:
-            whose, code = f"the budget of {debit.scope.partition(':')[2]}", "DPQ204"
-        msg = f"this would cost more than is left of {whose}"
-        raise BudgetExceeded(msg, code=code)
+        return replace(lease, crossed=self.alarms.crossed(recording, charge))
 
     def note(self, actor: str, kind: str, facts: Mapping[str, object]) -> None:
         """Write an event that moves no budget: a refusal, or what the owner did."""
@@ -449,6 +439,7 @@ def _charged(lease: Lease, charge: Charge) -> dict[str, object]:
         "debits": {d.scope: [d.loss.amount, d.loss.delta] for d in charge.debits},
         "measured": list(lease.measurements),
         "used": list(charge.used),
+        "tables": list(charge.tables),
     }
 
 
