@@ -130,7 +130,7 @@ TOPICS = (
         "DPQ432",
         "a reason is missing, or is no text",
         "Who asks for more, and who declines, says why in a sentence or two of plain "
-        "text: at most 1000 characters, without control characters. The audit keeps it.",
+        "text: at most 1000 characters, no control characters. The audit keeps it.",
         "Add --reason 'final figures for the report of March'.",
     ),
     Topic(
