@@ -55,7 +55,7 @@ def budget(
     seconds: Annotated[
         float | None,
         typer.Argument(
-            metavar="[SECONDS]", show_default=False, help="With --watch: the pause."
+            metavar="SECONDS", show_default=False, help="With --watch: the pause."
         ),
     ] = None,
     *,
@@ -274,7 +274,7 @@ def _accounts(accounts: tuple[Account, ...]) -> Sheet:
         "spent ε",
         "left ε",
         "left δ",
-        "spent",
+        "used",
         "usual queries left",
         "forecast",
     )
@@ -289,7 +289,7 @@ def _account(each: Account) -> tuple[Cell, ...]:
         each.spent.epsilon,
         None if each.remaining is None else each.remaining.epsilon,
         None if each.remaining is None else each.remaining.delta,
-        None if each.share is None else f"{each.share:.0%}",
+        None if each.share is None else f"{each.share:.1%}",
         each.queries_left,
         _forecast(each),
     )

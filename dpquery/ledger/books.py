@@ -48,16 +48,14 @@ def admit(connection: Connection, analyst: str, each: Debit) -> None:
     before = spent(connection, each.scope, each.loss.definition)
     if each.limit is None or filters.admits(each.limit, before, each.loss):
         return
-    lowered = "was lowered"
     if each.scope == analyst_scope(analyst):
         whose, code = f"{analyst}'s budget", "DPQ201"
-        lowered = "was lowered, or what was granted has expired,"
     elif each.scope == DATASET:
         whose, code = "the dataset's budget", "DPQ202"
     else:
         whose, code = f"the budget of {each.scope.partition(':')[2]}", "DPQ204"
     if not before.within(each.limit):
-        msg = f"{whose} {lowered} below what is spent"
+        msg = f"{whose} was lowered below what is spent"
         raise BudgetExceeded(msg, code="DPQ205")
     msg = f"this would cost more than is left of {whose}"
     raise BudgetExceeded(msg, code=code)

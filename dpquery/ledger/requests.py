@@ -78,14 +78,14 @@ def ask(ledger: Ledger, analyst: str, epsilon: Decimal, reason: str) -> Request:
             raise BudgetExceeded(msg, code="DPQ206", hint=hint)
         values = {
             "analyst": analyst,
-            "epsilon": str(epsilon),
+            "epsilon": _plain(epsilon),
             "reason": reason,
             "asked_at": _text(time_of(connection)),
             "state": OPEN,
         }
         new = insert(REQUESTS).values(**values).returning(REQUESTS.c.number)
         number = connection.execute(new).scalar_one()
-        facts = {"request": number, "epsilon": str(epsilon), "reason": reason}
+        facts = {"request": number, "epsilon": _plain(epsilon), "reason": reason}
         recording.append(analyst, "requested", facts)
         return _one(connection, number)
 
@@ -111,7 +111,9 @@ def decide(ledger: Ledger, number: int, decision: Decision) -> Request:
             msg = f"what is granted would have ended at {_text(expires)} already"
             hint = f"the ledger's time is {_text(now)}; give a later end, such as 30d"
             raise ConfigError(msg, code="DPQ433", hint=hint)
-        granted = str(decision.epsilon or request.epsilon) if decision.approve else None
+        granted = None
+        if decision.approve:
+            granted = _plain(decision.epsilon or request.epsilon)
         values = {
             "state": APPROVED if decision.approve else DENIED,
             "decided_at": _text(now),
@@ -205,6 +207,11 @@ def _number(text: str) -> Decimal:
     if not value.is_finite() or value <= 0:
         raise damaged("it holds a request for no amount")
     return value
+
+
+def _plain(amount: Decimal) -> str:
+    """Write 6.0 as 6, and 1E+2 as 100."""
+    return format(amount.normalize(), "f")
 
 
 def _text(time: datetime) -> str:
