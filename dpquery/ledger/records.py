@@ -92,7 +92,7 @@ class Charge:
     policy: str = ""
     """A digest of the policy in force."""
     tables: tuple[str, ...] = ()
-    """The private tables whose rows are read for it."""
+    """The tables whose rows are read for it."""
 
     @property
     def debits(self) -> tuple[Debit, ...]:
@@ -125,6 +125,8 @@ class Lease:
     release_id: str
     measurements: tuple[str, ...] = ()
     """The ids of what is to be measured, in the order of the charge."""
+    holdings: tuple[Holding, ...] = ()
+    """What the analyst knows once the answer is there."""
     crossed: tuple[Crossing, ...] = ()
     """The shares of limits that this debit reached, to be told once."""
 
@@ -157,8 +159,6 @@ class Measurement:
     release_id: str
     view: View
     loss: Loss
-    readings: str
-    """The kernel's own words for what was read."""
 
 
 class Outdated(Exception):

@@ -95,8 +95,8 @@ def decide(ledger: Ledger, number: int, decision: Decision) -> Request:
     Write down what the owner says to a request; once.
 
     Raises:
-        ConfigError: DPQ430, there is none of this number; DPQ431, it was decided;
-            DPQ433, it would have ended already.
+        ConfigError: DPQ430, there is none of this number; DPQ431, it was decided.
+        ValueError: It would have ended already.
     """
     with ledger.recording() as recording:
         connection = recording.connection
@@ -108,9 +108,7 @@ def decide(ledger: Ledger, number: int, decision: Decision) -> Request:
         now = time_of(connection)
         expires = decision.expires and decision.expires(now)
         if expires is not None and expires <= now:
-            msg = f"what is granted would have ended at {_text(expires)} already"
-            hint = f"the ledger's time is {_text(now)}; give a later end, such as 30d"
-            raise ConfigError(msg, code="DPQ433", hint=hint)
+            raise ValueError("a grant that has ended already")
         granted = None
         if decision.approve:
             granted = _plain(decision.epsilon or request.epsilon)

@@ -17,6 +17,7 @@ from dpquery.errors import LedgerError
 from dpquery.ledger import books, journal
 from dpquery.ledger.alarms import Alarms
 from dpquery.ledger.chain import digest
+from dpquery.ledger.failures import damaged
 from dpquery.ledger.journal import Journal, Recording
 from dpquery.ledger.opening import open_database
 from dpquery.ledger.records import (
@@ -189,7 +190,7 @@ class Ledger:
             if _newest(connection, each.view.view, charge.data_version) > each.after:
                 raise Outdated
         ids = tuple("m_" + secrets.token_hex(8) for _ in charge.measurements)
-        lease = Lease("r_" + secrets.token_hex(8), ids)
+        lease = Lease("r_" + secrets.token_hex(8), ids, charge.holdings)
         for debit in charge.debits:
             if debit.loss.amount or debit.loss.delta or debit.scope == DATASET:
                 books.debit(connection, lease.release_id, debit)
@@ -209,8 +210,6 @@ class Ledger:
         )
         for id_, new in zip(ids, charge.measurements, strict=True):
             connection.execute(_new_measurement(id_, lease, new, charge.data_version))
-        for holding in charge.holdings:
-            _hold(connection, charge.analyst, charge.data_version, holding)
         recording.append(charge.analyst, "charged", _charged(lease, charge))
         return replace(lease, crossed=self.alarms.crossed(recording, charge))
 
@@ -230,12 +229,17 @@ class Ledger:
             RELEASES.c.state == "settled",
         )
 
-    def find_older(self, analyst: str, fingerprint: str) -> Stored | None:
-        """Return this analyst's newest settled answer, of whatever version of data."""
+    def find_until(self, analyst: str, fingerprint: str, time: str) -> Stored | None:
+        """
+        Return this analyst's newest settled answer until *time*, whatever the data.
+
+        *time* is the beginning of a time in ISO 8601: a day holds all of its times.
+        """
         return self._newest_answer(
             RELEASES.c.analyst == analyst,
             RELEASES.c.fingerprint == fingerprint,
             RELEASES.c.state == "settled",
+            RELEASES.c.settled_at <= time + "~",
         )
 
     def release(self, release_id: str) -> Stored | None:
@@ -277,9 +281,10 @@ class Ledger:
     def measurements(
         self, sources: Collection[str], data_version: str
     ) -> list[Measurement]:
-        """Return all that was measured of these sources, oldest first."""
+        """Return what was measured of these sources, oldest first; not the numbers."""
+        columns = (c for c in MEASUREMENTS.c if c is not MEASUREMENTS.c.readings)
         query = (
-            select(MEASUREMENTS)
+            select(*columns)
             .where(
                 MEASUREMENTS.c.source.in_(sources),
                 MEASUREMENTS.c.data_version == data_version,
@@ -296,10 +301,25 @@ class Ledger:
                 row.release,
                 View(row.view, row.source, row.shape),
                 Loss(self._definition, row.amount, row.delta),
-                row.readings,
             )
             for row in rows
         ]
+
+    def readings(self, measurement_id: str) -> str:
+        """
+        Return the numbers of one measurement, as :meth:`settle` was given them.
+
+        Raises:
+            LedgerError: DPQ551, there are none.
+        """
+        query = select(MEASUREMENTS.c.readings).where(
+            MEASUREMENTS.c.id == measurement_id
+        )
+        with self._database.reading() as connection:
+            text: str | None = connection.execute(query).scalar_one_or_none()
+        if text is None:
+            raise damaged("a measurement is missing")
+        return text
 
     def holdings(
         self, analyst: str, sources: Collection[str], data_version: str
@@ -365,10 +385,10 @@ def _settled(
         update(RELEASES)
         .where(RELEASES.c.id == lease.release_id, RELEASES.c.state == "reserved")
         .values(state="settled", settled_at=now(), payload=payload)
-        .returning(RELEASES.c.analyst)
+        .returning(RELEASES.c.analyst, RELEASES.c.data_version)
     )
-    analyst = connection.execute(settled).scalar_one_or_none()
-    if analyst is None:
+    row = connection.execute(settled).one_or_none()
+    if row is None:
         raise LedgerError(
             "this release is not waiting for its answer",
             code="DPQ557",
@@ -382,7 +402,9 @@ def _settled(
         "answer": digest(payload),
         "measurements": {id_: digest(text) for id_, text in readings.items()},
     }
-    recording.append(analyst, "settled", facts)
+    for holding in lease.holdings:
+        _hold(connection, row.analyst, row.data_version, holding)
+    recording.append(row.analyst, "settled", facts)
 
 
 def _newest(connection: Connection, view: str, data_version: str) -> int:

@@ -52,17 +52,16 @@ def promise_of(
     """
     Return what is promised for a *scope* of the ledger, with what was *granted* to it.
 
-    ``None`` where there is no limit: for an analyst whom the policy does not list any
-    more, for a block that it does not know, and for the dataset where each block of
-    time is a promise of its own.
+    ``None`` where nothing is: for an analyst whom the policy does not list any more,
+    for a block that it does not know, and for the dataset where it is promised block
+    by block.
     """
     dataset = dataset_promise(policy)
     kind, _, name = scope.partition(":")
     epochs = policy.epochs
     match kind:
         case "dataset":
-            by_block = epochs is not None and epochs.privacy == "unit-epoch"
-            return None if by_block else dataset
+            return None if epochs is not None else dataset
         case "analyst" if name in policy.analysts:
             epsilon = policy.analysts[name].epsilon + granted
             return Promise(float(epsilon), dataset.delta)

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dpquery.accounting.loss import Loss
+from dpquery.kernel.blocks import Blocks
 from dpquery.ledger.alarms import share_of
 from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.ledger.spending import WINDOW, Spending
+from dpquery.policy.ownership import find
 from dpquery.results import Account, Amount, Forecast, Price, Report, Usage
 from dpquery.service.access import dataset_promise, promise_of
 
@@ -41,7 +43,11 @@ def report_of(
         policy=policy.name,
         at=spending.now.isoformat(),
         accounts=board.accounts(),
-        tables=tuple(_usage(whole, *each) for each in spending.tables.items()),
+        tables=tuple(
+            _usage(whole, name, each)
+            for name, each in spending.tables.items()
+            if not _is_public(policy, name)
+        ),
         days=tuple(_usage(whole, *each) for each in days),
         requests=requests,
         usual=Price(
@@ -122,7 +128,7 @@ class _Board:
         return Account(
             kind,
             name,
-            total=Amount(promise.epsilon, promise.delta or 0.0),
+            total=self._total(promise, limit),
             spent=account.spent,
             remaining=amount(read, left),
             share=float(share_of(spent, limit)),
@@ -131,12 +137,21 @@ class _Board:
             forecast=forecast(self._spending, scope, own),
         )
 
+    @staticmethod
+    def _total(promise: Promise, limit: Loss) -> Amount:
+        """Return a limit as it is promised; a block's may be lower than its budget."""
+        if limit == promise.limit():
+            return Amount(promise.epsilon, promise.delta or 0.0)
+        return amount(promise, limit)
+
     def _spent(self, scope: str) -> Loss:
         return self._spending.balances.get(scope, Loss.zero(self.whole.definition))
 
     def _limit(self, scope: str) -> Loss | None:
         """Return what *scope* may spend; ``None`` where that is no promise."""
-        _, _, name = scope.partition(":")
+        kind, _, name = scope.partition(":")
+        if kind == "block" and self._policy.epochs is not None:
+            return Blocks(self._policy.epochs, self.whole).limit(name)
         promise = promise_of(self._policy, scope, self._granted.get(name, 0))
         return None if promise is None else promise.limit()
 
@@ -151,6 +166,11 @@ def _least(one: Loss, other: Loss) -> Loss:
     return Loss(
         one.definition, min(one.amount, other.amount), min(one.delta, other.delta)
     )
+
+
+def _is_public(policy: Policy, table: str) -> bool:
+    name = find(policy.tables, table)
+    return name is not None and policy.tables[name].public
 
 
 def _usage(promise: Promise, name: str, each: Sum) -> Usage:

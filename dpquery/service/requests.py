@@ -74,8 +74,23 @@ def read_end(end: End) -> Callable[[dt.datetime], dt.datetime]:
     Return what says when a grant ends, given the ledger's time.
 
     Raises:
-        ConfigError: DPQ433, it is no time and no span of time.
+        ConfigError: DPQ433, it is no time and no span of time; what is returned raises
+            it too, for an end that is past.
     """
+    reckon = _reckoned(end)
+
+    def later(now: dt.datetime) -> dt.datetime:
+        time = reckon(now)
+        if time <= now:
+            msg = f"what is granted would have ended at {time.isoformat()} already"
+            hint = f"the ledger's time is {now.isoformat()}; for example 30d from then"
+            raise _no_end(msg, hint)
+        return time
+
+    return later
+
+
+def _reckoned(end: End) -> Callable[[dt.datetime], dt.datetime]:
     match end:
         case dt.timedelta():
             return lambda now: _later(now, end)
@@ -86,7 +101,7 @@ def read_end(end: End) -> Callable[[dt.datetime], dt.datetime]:
         case str():
             return _read_text(end.strip())
         case _:
-            raise _no_end(end)
+            raise _none(end)
 
 
 def shown(request: Request, notes: tuple[str, ...] = ()) -> BudgetRequest:
@@ -122,7 +137,7 @@ def _read_text(text: str) -> Callable[[dt.datetime], dt.datetime]:
         try:
             time = dt.datetime.fromisoformat(text)
         except ValueError:
-            raise _no_end(text) from None
+            raise _none(text) from None
         return lambda _: _utc(time)
     return lambda _: _after(day)
 
@@ -139,16 +154,19 @@ def _utc(time: dt.datetime) -> dt.datetime:
         zoned = time if time.tzinfo is not None else time.replace(tzinfo=dt.UTC)
         return zoned.astimezone(dt.UTC).replace(microsecond=0)
     except OverflowError:
-        raise _no_end(time) from None
+        raise _none(time) from None
 
 
 def _later(time: dt.datetime, span: dt.timedelta) -> dt.datetime:
     try:
         return (time + span).replace(microsecond=0)
     except OverflowError:
-        raise _no_end(span) from None
+        raise _none(span) from None
 
 
-def _no_end(end: object) -> ConfigError:
-    msg = f"this is no end of a grant: {str(end)[:40]}"
-    return ConfigError(msg, code="DPQ433", hint=_END_HINT)
+def _none(end: object) -> ConfigError:
+    return _no_end(f"this is no end of a grant: {str(end)[:40]}", _END_HINT)
+
+
+def _no_end(message: str, hint: str) -> ConfigError:
+    return ConfigError(message, code="DPQ433", hint=hint)

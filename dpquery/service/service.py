@@ -75,10 +75,11 @@ class Service:
             self._engine, ledger, open_released(), limits_of(loaded)
         )
         self.data = Data(loaded, self._engine)
+        self._promises = promises_of(loaded.policy)
         try:
             ledger.alarms = alarms_of(loaded.policy, self._promise)
             if in_force:
-                policies.remember(ledger, promises_of(loaded.policy))
+                policies.remember(ledger, self._promises)
         except BaseException:
             self.close()
             raise
@@ -194,6 +195,11 @@ class Service:
             f"than {analyst} may spend now; a grant never raises it"
         )
         return (note,)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the policy."""
+        return str(self._promises["digest"])
 
     def _promise(self, scope: str) -> Promise:
         """Return what the losses of *scope* are read by."""

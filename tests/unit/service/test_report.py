@@ -144,10 +144,9 @@ def test_tables_of_the_charges(open_ward: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("privacy", "promised"),
-    [("unit-epoch", False), ("unit-lifetime\n  participation_cap: 2", True)],
+    "privacy", ["unit-epoch", "unit-lifetime\n  participation_cap: 2"]
 )
-def test_blocks(open_ward: Open, privacy: str, *, promised: bool) -> None:
+def test_blocks(open_ward: Open, privacy: str) -> None:
     dated = ("seen: {}", "seen: {bounds: [2024-01-01, 2024-12-31]}")
     epochs = (
         "analysts:",
@@ -158,11 +157,19 @@ def test_blocks(open_ward: Open, privacy: str, *, promised: bool) -> None:
     debit = Debit(block_scope("2024-02"), zcdp(block.amount // 2), block)
     service.backends.ledger.reserve(charge(blocks=(debit,)))
     dataset, *_, february = service.report().accounts
-    assert (dataset.total is not None) is promised
+    assert dataset.total is None  # what is promised is promised block by block
     assert (february.kind, february.name) == ("block", "2024-02")
     assert february.share == pytest.approx(0.5)
     assert february.total is not None
     assert february.total.epsilon == 1.0
+
+
+def test_tables_of_a_query(open_ward: Open) -> None:
+    service = open_ward()
+    service.session("alice").query("SELECT SUM(cost) FROM visits", epsilon=0.2)
+    service.session("bob").query(COUNT, epsilon=0.2)
+    found = {each.name: each.releases for each in service.report().tables}
+    assert found == {"patients": 2, "visits": 1}
 
 
 def test_analysts_who_have_left_are_shown(open_ward: Open) -> None:
