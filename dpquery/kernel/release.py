@@ -217,6 +217,7 @@ def _answered(
         used=tuple(known.measurement.id for known in reuse.known),
         blocks=found.blocks(asked),
         policy=asked.policy,
+        tables=_tables(statements) if reuse.measures else (),
     )
     run = _Run(found, backends.above(asked.identity))
     if not reuse.measures:  # made of what is released: no private row is read
@@ -229,6 +230,12 @@ def _answered(
         ledger.settle(lease, text, {ids[id(use)]: each for use, each in fresh})
     free = not reuse.measures and reuse.price == Loss.zero(reuse.price.definition)
     return Answer(lease.release_id, from_text(text), free, reuse.price)
+
+
+def _tables(statements: list[Statements]) -> tuple[str, ...]:
+    """Return the tables that are read."""
+    asked = (lowered.tables for each in statements for lowered in each.all)
+    return tuple(sorted(frozenset().union(*asked)))
 
 
 def _run(run: _Run, statements: list[Statements]) -> tuple[str, list[tuple[Use, str]]]:

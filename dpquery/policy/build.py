@@ -178,7 +178,6 @@ class _Join:
             values=said.values,
             values_from=None if use is None else self.key_list(use),
             grid=said.grid,
-            nullable=described.nullable,
         )
 
     def check_said(self, use: _Use, kind: SqlType, engine_type: str) -> None:
