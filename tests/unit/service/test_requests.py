@@ -125,6 +125,7 @@ def test_a_grant_that_ends_leaves_what_was_spent(
         ("2w", (NOW + dt.timedelta(days=14)).isoformat()),
         (dt.timedelta(days=1), (NOW + dt.timedelta(days=1)).isoformat()),
     ],
+    ids=[str(at) for at in range(9)],
 )
 def test_ends(
     open_ward: Open, monkeypatch: pytest.MonkeyPatch, end: End, found: str
