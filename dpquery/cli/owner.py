@@ -149,7 +149,7 @@ def _findings(path: Path, *, data: bool) -> list[Finding]:
     from dpquery.service import Service  # noqa: PLC0415
 
     try:
-        with Service.open(path) as service:
+        with Service.open(path, in_force=False) as service:
             return list(service.check(data=data))
     except (EngineFailure, LedgerError) as failure:
         if data:

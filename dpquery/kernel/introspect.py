@@ -66,7 +66,10 @@ class Snapshot:
     """One version of the data and the catalog that fits it."""
 
     version: str
+    """The owner's name for it, or else its identity: what answers are filed under."""
     catalog: Catalog
+    identity: str
+    """What the engine knows it by."""
 
 
 class Data:
@@ -116,10 +119,11 @@ class Data:
             EngineFailure: the data cannot be opened.
             PolicyError: the policy does not fit the data.
         """
-        version = self._engine.refresh()
-        if self._snapshot is None or self._snapshot.version != version:
+        identity = self._engine.refresh()
+        if self._snapshot is None or self._snapshot.identity != identity:
             catalog = build(self._loaded, self._engine.describe())
-            self._snapshot = Snapshot(version, catalog)
+            version = self._loaded.policy.data_version or identity
+            self._snapshot = Snapshot(version, catalog, identity)
         return self._snapshot
 
 
@@ -159,7 +163,7 @@ def require_sound_keys(snapshot: Snapshot, engine: Engine, ledger: Ledger) -> No
     keys = ownership_keys(snapshot.catalog)
     if not keys:
         return
-    name = hashlib.sha256(repr((snapshot.version, keys)).encode()).hexdigest()
+    name = hashlib.sha256(repr((snapshot.identity, keys)).encode()).hexdigest()
     verdict = ledger.verdict(name)
     if verdict is None:
         broken = any(check.duplicates for check in check_keys(engine, keys))

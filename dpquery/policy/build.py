@@ -172,12 +172,12 @@ class _Join:
             name=described.name,
             type=kind,
             engine_type=described.type,
+            nullable=described.nullable,
             decimals=decimals,
             bounds=said.bounds,
             values=said.values,
             values_from=None if use is None else self.key_list(use),
             grid=said.grid,
-            nullable=described.nullable,
         )
 
     def check_said(self, use: _Use, kind: SqlType, engine_type: str) -> None:

@@ -19,6 +19,7 @@ from dpquery.plan.rewrite import BoundingRules
 
 from .choices import Choices
 from .clinic import ROW, Hints, people
+from .designs import Design, database, problem, row
 from .examples import DATABASE_BYTES, Asked, make_rows
 from .questions import Question
 from .removal import Removal
@@ -67,3 +68,11 @@ def test_answered(
         program = asked(sql, rules, Hints(3, None)).program()
         for step in program.releases:
             Removal(connection, worlds, step, {}).check()
+
+
+def test_texts_of_nan(connection: duckdb.DuckDBPyConnection, worlds: Worlds) -> None:
+    """DuckDB groups by the text of a NaN with a sign as if it were always another."""
+    bills = [row("bills", person=who, amount="-nan") for who in ("1", "1", "2")]
+    sql = "SELECT CAST(amount AS VARCHAR) AS k, COUNT(*) FROM bills GROUP BY k"
+    of = Design(sql, database(bills=bills), hints=Hints(4, None))
+    assert not problem(connection, worlds, of)

@@ -197,6 +197,8 @@ def _implied(part: Expression, env: Environment) -> dict[tuple[str, str], Bounds
             return {}
 
 
+_WHOLE = {SqlType.INTEGER, SqlType.DATE}
+"""Types whose values are whole steps apart: below 5 is at most 4."""
 _SIDES = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 """Comparisons, and what they become when their sides are exchanged."""
 
@@ -206,11 +208,19 @@ def _compared(
 ) -> dict[tuple[str, str], Bounds]:
     """Return what ``left comparison right`` says about a column on the left."""
     other = bounds(right, env)
+    low, high = other.low, other.high
+    whole = left.type in _WHOLE and right.type in _WHOLE
     match comparison:
-        case "lt" | "le":
-            other = Bounds(None, other.high)
-        case "gt" | "ge":
-            other = Bounds(other.low, None)
+        case "lt":
+            high = high - 1 if whole and high is not None else high
+            other = Bounds(None, high)
+        case "le":
+            other = Bounds(None, high)
+        case "gt":
+            low = low + 1 if whole and low is not None else low
+            other = Bounds(low, None)
+        case "ge":
+            other = Bounds(low, None)
     return column_within(left, other)
 
 

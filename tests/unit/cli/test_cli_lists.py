@@ -45,18 +45,6 @@ def test_a_kelvin_sign_is_no_k(command: Command) -> None:
     assert command("tables", "visit\u017f").status == 2  # U+017F folds to s in Unicode
 
 
-def test_budget(command: Command, service: Fake) -> None:
-    header = (
-        "analyst,total_epsilon,total_delta,spent_epsilon,spent_delta,"
-        "remaining_epsilon,remaining_delta\n"
-    )
-    assert command("budget").out == header + "alice,3,1e-06,0,0,3,1e-06\n"
-    assert service.analysts == ["alice"]
-    rows = command("budget", "--all").out.removeprefix(header).splitlines()
-    assert [row.split(",")[0] for row in rows] == ["alice", "(dataset)"]
-    assert service.analysts == ["alice"]
-
-
 def test_history(command: Command) -> None:
     assert json.loads(command("history", "--format", "jsonl").out) == {
         "id": "rel_1",

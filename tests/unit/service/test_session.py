@@ -15,6 +15,7 @@ from dpquery.results import Amount
 from .conftest import Open
 
 COUNT = "SELECT COUNT(*) AS n FROM patients"
+OTHER = "SELECT COUNT(*) AS n FROM patients WHERE age > 50"
 
 
 def test_an_unknown_analyst(open_ward: Open) -> None:
@@ -47,11 +48,12 @@ def test_a_budget_that_is_used_up(open_ward: Open) -> None:
     first = session.query(COUNT, epsilon=1.0)
     assert first.remaining.epsilon < 0.01
     with pytest.raises(dpquery.BudgetExceeded) as refusal:
-        session.query(COUNT, epsilon=0.5)
+        session.query(OTHER, epsilon=0.5)
     assert refusal.value.code == "DPQ201"
     assert "ε 0.5" in (refusal.value.hint or "")
     assert session.query(COUNT, epsilon=1.0).rows == first.rows  # still free
-    assert session.price(COUNT, epsilon=0.5).notes[0] == "this is more than is left"
+    assert session.query(COUNT, epsilon=0.5).rows == first.rows  # so is less
+    assert session.price(OTHER, epsilon=0.5).notes[0] == "this is more than is left"
 
 
 def test_the_dataset_is_used_up_by_others(open_ward: Open) -> None:
@@ -61,7 +63,7 @@ def test_the_dataset_is_used_up_by_others(open_ward: Open) -> None:
     assert alice.budget().spent == Amount(0.0, 0.0)
     assert alice.budget().remaining.epsilon < 1
     with pytest.raises(dpquery.BudgetExceeded) as refusal:
-        alice.query(COUNT, epsilon=1.0)
+        alice.query(OTHER, epsilon=1.0)
     assert refusal.value.code == "DPQ202"
 
 
