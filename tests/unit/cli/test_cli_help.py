@@ -29,6 +29,7 @@ VERBS = (
     "deny",
     "init",
     "check",
+    "diff",
     "docs",
 )
 PREFACE = """# The command line
