@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from dpquery.cli import lists, owner, query, talk
+from dpquery.cli import board, lists, owner, query, requests, start, talk
 from dpquery.cli.talk import Exit
 from dpquery.errors import DPQueryError
 
@@ -57,8 +57,35 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     ),
     (query.price, _examples("dpquery price -f visits.sql --epsilon 0.5")),
     (lists.tables, _examples("dpquery tables", "dpquery tables visits --format json")),
-    (lists.budget, _examples("dpquery budget", "dpquery budget --all")),
+    (
+        board.budget,
+        _examples(
+            "dpquery budget",
+            "dpquery budget --all --watch 10",
+            "dpquery budget --all --format json",
+        ),
+    ),
     (lists.history, _examples("dpquery history --format csv -o asked.csv")),
+    (
+        requests.request,
+        _examples("dpquery request --epsilon 0.5 --reason 'figures of March'"),
+    ),
+    (
+        requests.requests,
+        _examples("dpquery requests --all", "dpquery requests --as alice"),
+    ),
+    (
+        requests.approve,
+        _examples("dpquery approve 3", "dpquery approve 3 --epsilon 0.2 --expires 30d"),
+    ),
+    (requests.deny, _examples("dpquery deny 3 --reason 'ask again in spring'")),
+    (
+        start.init,
+        _examples(
+            "dpquery init --from clinic.duckdb policies",
+            "dpquery init --from visits.parquet --from regions.csv",
+        ),
+    ),
     (
         owner.check,
         _examples("dpquery check policies/*.yaml", "dpquery check --data clinic.yaml"),
@@ -111,7 +138,7 @@ def run(arguments: Sequence[str]) -> int:
         command.main(args=list(arguments), prog_name="dpquery")
     except SystemExit as leaving:  # how typer ends everything it handles itself
         status = leaving.code if isinstance(leaving.code, int) else Exit.OK
-        if status == Exit.INTERRUPTED:
+        if status == Exit.INTERRUPTED and not isinstance(leaving, talk.Stopped):
             talk.interrupted()
         return status
     except KeyboardInterrupt:

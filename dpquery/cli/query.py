@@ -241,7 +241,7 @@ def _answer(
     talk = question.talk
     total: Amount | None = None if talk.silent else session.budget().total
     with where.open() as write:
-        with talk.working():
+        with talk.working(), talk.hearing():
             release = session.query(
                 question.sql, epsilon=question.epsilon, dialect=question.dialect
             )

@@ -7,7 +7,7 @@ fails afterwards says the same whatever the cause.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from dpquery.accounting.loss import Loss
@@ -134,10 +134,16 @@ def plan(prepared: Prepared, asked: Asked, ledger: Ledger) -> Planned:
         store = Store(
             ledger.measurements(sources, version),
             ledger.holdings(asked.analyst, sources, version),
-            lru_cache(maxsize=64)(lambda id_: read(ledger.readings(id_))),
+            partial(_readings, ledger),
         )
     definition = prepared.loss.definition
     return Planned(prepared, planned(prepared.steps, pieces, store, definition), store)
+
+
+@lru_cache(maxsize=64)
+def _readings(ledger: Ledger, measurement_id: str) -> StoredReadings:
+    """Return what was measured; it never changes, and is read from text once."""
+    return read(ledger.readings(measurement_id))
 
 
 def _own(piece: Piece, analyst: str) -> Piece:
@@ -211,6 +217,7 @@ def _answered(
         used=tuple(known.measurement.id for known in reuse.known),
         blocks=found.blocks(asked),
         policy=asked.policy,
+        tables=_tables(statements) if reuse.measures else (),
     )
     run = _Run(found, backends.above(asked.identity))
     if not reuse.measures:  # made of what is released: no private row is read
@@ -223,6 +230,12 @@ def _answered(
         ledger.settle(lease, text, {ids[id(use)]: each for use, each in fresh})
     free = not reuse.measures and reuse.price == Loss.zero(reuse.price.definition)
     return Answer(lease.release_id, from_text(text), free, reuse.price)
+
+
+def _tables(statements: list[Statements]) -> tuple[str, ...]:
+    """Return the tables that are read."""
+    asked = (lowered.tables for each in statements for lowered in each.all)
+    return tuple(sorted(frozenset().union(*asked)))
 
 
 def _run(run: _Run, statements: list[Statements]) -> tuple[str, list[tuple[Use, str]]]:

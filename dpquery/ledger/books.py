@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, insert, not_, or_, select, update
 
+from dpquery.accounting import filters
 from dpquery.accounting.loss import Loss
+from dpquery.errors import BudgetExceeded
 from dpquery.ledger.failures import damaged
-from dpquery.ledger.records import ANALYST
+from dpquery.ledger.records import ANALYST, DATASET, analyst_scope
 from dpquery.ledger.schema import ACCOUNTS, DEBITS, RELEASES
 
 if TYPE_CHECKING:
@@ -36,6 +38,30 @@ def balances(connection: Connection) -> dict[str, tuple[int, int]]:
         scope: (amount, delta)
         for scope, amount, delta in connection.execute(select(ACCOUNTS))
     }
+
+
+def admit(connection: Connection, analyst: str, each: Debit) -> None:
+    """
+    Refuse a debit that its scope has no room for.
+
+    Raises:
+        BudgetExceeded: DPQ201 for the analyst's limit, DPQ202 for the dataset's, DPQ204
+            for a block's; DPQ205 when a limit is lower than what is spent already.
+    """
+    before = spent(connection, each.scope, each.loss.definition)
+    if each.limit is None or filters.admits(each.limit, before, each.loss):
+        return
+    if each.scope == analyst_scope(analyst):
+        whose, code = f"{analyst}'s budget", "DPQ201"
+    elif each.scope == DATASET:
+        whose, code = "the dataset's budget", "DPQ202"
+    else:
+        whose, code = f"the budget of {each.scope.partition(':')[2]}", "DPQ204"
+    if not before.within(each.limit):
+        msg = f"{whose} was lowered below what is spent"
+        raise BudgetExceeded(msg, code="DPQ205")
+    msg = f"this would cost more than is left of {whose}"
+    raise BudgetExceeded(msg, code=code)
 
 
 def debit(connection: Connection, release: str, each: Debit) -> None:

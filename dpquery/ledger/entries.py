@@ -158,6 +158,7 @@ def _charged(lease: Lease, charge: Charge) -> dict[str, object]:
         "debits": {d.scope: [d.loss.amount, d.loss.delta] for d in charge.debits},
         "measured": list(lease.measurements),
         "used": list(charge.used),
+        "tables": list(charge.tables),
     }
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from dpquery.accounting.events import Event
     from dpquery.accounting.loss import Loss
 
@@ -92,6 +94,8 @@ class Charge:
     """Earlier measurements that the answer is made of, by their ids."""
     policy: str = ""
     """A digest of the policy in force."""
+    tables: tuple[str, ...] = ()
+    """The tables whose rows are read for it."""
 
     @property
     def debits(self) -> tuple[Debit, ...]:
@@ -105,6 +109,19 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Crossing:
+    """A share of a limit that spending has reached."""
+
+    scope: str
+    share: Decimal
+    """In (0, 1]."""
+    spent: Loss
+    limit: Loss
+    at: str
+    """UTC, ISO 8601, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A debit that was made: the right to release one answer."""
 
@@ -113,6 +130,8 @@ class Lease:
     """The ids of what is to be measured, in the order of the charge."""
     holdings: tuple[Holding, ...] = ()
     """What the analyst knows once the answer is there."""
+    crossed: tuple[Crossing, ...] = ()
+    """The shares of limits that this debit reached, to be told once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,8 @@ EVENTS = Table(
     Column("body", Text, nullable=False),
     Column("previous", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Index("events_by_kind", "kind", "number"),
+    Index("events_by_time", "at"),
     sqlite_strict=True,
 )
 """The audit: each event holds the hash of the one before it."""

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import delete, func, insert, select
 
-from dpquery.accounting import filters
 from dpquery.accounting.accountant import loss_of_events
 from dpquery.accounting.loss import Definition, Loss
-from dpquery.errors import BudgetExceeded
 from dpquery.ledger import books, entries
+from dpquery.ledger.alarms import Alarms
 from dpquery.ledger.failures import damaged
 from dpquery.ledger.journal import Journal, Recording, open_journal
 from dpquery.ledger.opening import open_database
 from dpquery.ledger.records import (
-    DATASET,
     Charge,
-    Debit,
     Holding,
     Lease,
     Measurement,
     Stored,
     View,
-    analyst_scope,
 )
 from dpquery.ledger.schema import (
     HOLDINGS,
@@ -59,6 +56,8 @@ class Ledger:
         self._database = database
         self._definition = definition
         self._journal = journal_
+        self.alarms = Alarms()
+        """Who is told, after a charge, that a share of a limit was reached."""
 
     @classmethod
     def open(
@@ -136,13 +135,15 @@ class Ledger:
 
         Raises:
             BudgetExceeded: DPQ201 for the analyst's limit, DPQ202 for the dataset's,
-                DPQ204 for a block's.
+                DPQ204 for a block's, DPQ205 where a limit is below what is spent.
             Outdated: one of the views was measured since; nothing was written.
             ValueError: For events that lose more than the charge pays for.
         """
         self._check(charge)
         with self.recording() as recording:
-            return self._debited(recording, charge)
+            lease = self._debited(recording, charge)
+        self.alarms.tell(lease)
+        return lease
 
     def answer(self, charge: Charge, payload: str) -> Lease:
         """
@@ -155,6 +156,7 @@ class Ledger:
         with self.recording() as recording:
             lease = self._debited(recording, charge)
             entries.settled(recording, lease, payload, {})
+        self.alarms.tell(lease)
         return lease
 
     def settle(
@@ -182,22 +184,9 @@ class Ledger:
         connection = recording.connection
         entries.require_newest(connection, charge)  # its price may be another by now
         for debit in charge.debits:
-            self._admit(connection, charge.analyst, debit)
-        return entries.charged(recording, charge)
-
-    def _admit(self, connection: Connection, analyst: str, debit: Debit) -> None:
-        """Refuse a debit that its scope has no room for."""
-        spent = books.spent(connection, debit.scope, self._definition)
-        if debit.limit is None or filters.admits(debit.limit, spent, debit.loss):
-            return
-        if debit.scope == analyst_scope(analyst):
-            whose, code = f"{analyst}'s budget", "DPQ201"
-        elif debit.scope == DATASET:
-            whose, code = "the dataset's budget", "DPQ202"
-        else:
-            whose, code = f"the budget of {debit.scope.partition(':')[2]}", "DPQ204"
-        msg = f"this would cost more than is left of {whose}"
-        raise BudgetExceeded(msg, code=code)
+            books.admit(connection, charge.analyst, debit)
+        lease = entries.charged(recording, charge)
+        return replace(lease, crossed=self.alarms.crossed(recording, charge))
 
     def note(self, actor: str, kind: str, facts: Mapping[str, object]) -> None:
         """Write an event that moves no budget: a refusal, or what the owner did."""

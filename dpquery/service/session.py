@@ -20,11 +20,22 @@ from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
 from dpquery.kernel.release import Answer, Asked, plan, release, replayed
+from dpquery.ledger import requests
 from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
-from dpquery.results import Amount, Budget, HistoryEntry, Price, Release, TableInfo
+from dpquery.results import (
+    Amount,
+    Budget,
+    BudgetRequest,
+    HistoryEntry,
+    Price,
+    Release,
+    TableInfo,
+)
 from dpquery.service.access import dataset_promise, epsilon_to_spend
+from dpquery.service.report import amount, how_many
+from dpquery.service.requests import Epsilon, read_epsilon, read_reason, shown
 from dpquery.service.tables import table_infos
 from dpquery.sql.parsing.redact import redacted
 
@@ -41,11 +52,6 @@ if TYPE_CHECKING:
 
 LONGEST_KEPT = 16_384
 """Characters of a query that the ledger keeps: no longer one is answered."""
-
-
-def amount(promise: Promise, loss: Loss) -> Amount:
-    """Return *loss* as the (ε, δ) that it means under *promise*."""
-    return Amount(promise.epsilon_of(loss), loss.delta_value)
 
 
 def budget_of(promise: Promise, spent: Loss, count: Callable[[str], int]) -> Budget:
@@ -67,7 +73,7 @@ class Session:
         self._service = service
         self._closes = closes
         self._closed = False
-        self._grant = granted
+        self._analyst = granted.analyst
         policy = service.loaded.policy
         self._dataset = dataset_promise(policy)
         pure = self._dataset.delta is None
@@ -83,7 +89,12 @@ class Session:
     @property
     def analyst(self) -> str:
         """Who is asking."""
-        return self._grant.analyst
+        return self._analyst
+
+    @property
+    def _grant(self) -> Grant:
+        """What the owner grants now: what was approved may have come to its end."""
+        return self._service.granted(self._analyst)
 
     def price(
         self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
@@ -208,6 +219,23 @@ class Session:
             for each in stored
         ]
 
+    def request(self, epsilon: Epsilon, reason: str) -> BudgetRequest:
+        """
+        Ask the owner for *epsilon* more than this analyst's budget.
+
+        Raises:
+            ConfigError: *epsilon* is no amount, or there is no *reason*.
+            BudgetExceeded: too many requests of this analyst are open.
+        """
+        asked, why = read_epsilon(epsilon), read_reason(reason)
+        ledger = self._service.backends.ledger
+        return shown(requests.ask(ledger, self.analyst, asked, why))
+
+    def requests(self) -> list[BudgetRequest]:
+        """Return this analyst's requests and what became of them, oldest first."""
+        ledger = self._service.backends.ledger
+        return [shown(each) for each in requests.listed(ledger, self.analyst)]
+
     def close(self) -> None:
         """Let go of the session, and of its service if it has one of its own."""
         self._closed = True
@@ -256,6 +284,7 @@ class Session:
             self._grant.limit,
             isolated=self._service.loaded.policy.sharing == "isolated",
             blocks=self._blocks,
+            policy=self._service.digest,
             sql=self._kept(sql, dialect),
             identity=snapshot.identity,
         )
@@ -337,11 +366,3 @@ class Session:
             "Earlier answers can be had again for nothing"
         )
         return BudgetExceeded(refusal.message, code=refusal.code, hint=hint)
-
-
-def how_many(left: Loss, each: Loss) -> int:
-    """Return how many losses of *each* fit into *left*."""
-    counts = [left.amount // each.amount] if each.amount else []
-    if each.delta:
-        counts.append(left.delta // each.delta)
-    return min(counts, default=0)

@@ -41,12 +41,28 @@ TOPICS = (
     ),
     Topic(
         "DPQ204",
-        "a block's budget is used up for this query",
-        "The owner has promised a limit for each block of the data, a month of it for "
-        "example. This query reads a block that has too little left, whoever asks. "
-        "Nothing was charged.",
-        "Ask about other blocks, ask with a smaller `--epsilon`, or repeat an earlier "
-        "question, which is free.",
+        "a block of time has too little left for this query",
+        "Under `epochs:` each block of time has a budget of its own, and a query is "
+        "charged to every block whose rows it may read. This query would go past the "
+        "budget of one of them. Nothing was charged.",
+        "Ask about other dates with a filter on the column of the blocks, or ask for "
+        "less with a smaller `--epsilon`.",
+    ),
+    Topic(
+        "DPQ205",
+        "the budget was lowered below what is spent",
+        "The owner has lowered a budget in the policy, or what was granted beside it "
+        "has come to its end, and more than that is spent already. What was spent "
+        "stays spent, so nothing new is answered; earlier answers can still be had "
+        "again. Nothing was charged.",
+        "Ask the owner for more: `dpquery request --epsilon E --reason TEXT`. Owners "
+        "see in `dpquery budget --all` what is spent, and may raise the budget again.",
+    ),
+    Topic(
+        "DPQ206",
+        "too many requests are open",
+        "An analyst may have 20 requests for more budget that wait for an answer.",
+        "Wait until the owner has decided some: `dpquery requests` shows them.",
     ),
     Topic(
         "DPQ250",

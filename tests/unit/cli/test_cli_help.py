@@ -17,7 +17,20 @@ if TYPE_CHECKING:
     Command = Callable[..., "object"]
 
 ROOT = Path(__file__).parents[3]
-VERBS = ("query", "price", "tables", "budget", "history", "check", "docs")
+VERBS = (
+    "query",
+    "price",
+    "tables",
+    "budget",
+    "history",
+    "request",
+    "requests",
+    "approve",
+    "deny",
+    "init",
+    "check",
+    "docs",
+)
 PREFACE = """# The command line
 
 Made from the help texts by `DPQUERY_UPDATE_GOLDENS=1 pytest tests/unit/cli`.
