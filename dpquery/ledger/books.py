@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import and_, func, insert, not_, or_, select, update
 
 from dpquery.accounting import filters
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded
 from dpquery.ledger.failures import damaged
-from dpquery.ledger.records import DATASET, analyst_scope
-from dpquery.ledger.schema import ACCOUNTS, DEBITS
+from dpquery.ledger.records import ANALYST, DATASET, analyst_scope
+from dpquery.ledger.schema import ACCOUNTS, DEBITS, RELEASES
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from dpquery.accounting.loss import Definition
     from dpquery.ledger.records import Debit
+
+ACCEPTED = "x"
+"""What the names begin with under which lost spending is debited."""
 
 
 def spent(connection: Connection, scope: str, definition: Definition) -> Loss:
@@ -90,10 +93,42 @@ def owed(connection: Connection) -> dict[str, tuple[int, int]]:
 
 def check(connection: Connection) -> None:
     """
-    Refuse accounts that do not say what their debits add up to.
+    Refuse accounts that are not what their debits add up to, and releases not paid.
 
     Raises:
         LedgerError: DPQ551.
     """
     if balances(connection) != owed(connection):
         raise damaged("its accounts do not match its debits")
+    if connection.execute(_unpaid()).first() is not None:
+        raise damaged("its debits do not match its releases")
+    if connection.execute(_unused()).first() is not None:
+        raise damaged("a release is missing")
+
+
+def _unpaid() -> Select[str]:
+    """Return releases whose analyst was not debited what the release says."""
+    free = and_(RELEASES.c.amount == 0, RELEASES.c.delta == 0)
+    paid = and_(
+        DEBITS.c.release == RELEASES.c.id,
+        DEBITS.c.scope == ANALYST + RELEASES.c.analyst,
+    )
+    exactly = and_(
+        DEBITS.c.amount == RELEASES.c.amount, DEBITS.c.delta == RELEASES.c.delta
+    )
+    return (
+        select(RELEASES.c.id)
+        .select_from(RELEASES.outerjoin(DEBITS, paid))
+        .where(or_(and_(DEBITS.c.scope.is_(None), not_(free)), not_(exactly)))
+        .limit(1)
+    )
+
+
+def _unused() -> Select[str]:
+    """Return debits of no release, but those that the owner has accepted."""
+    return (
+        select(DEBITS.c.release)
+        .select_from(DEBITS.outerjoin(RELEASES, DEBITS.c.release == RELEASES.c.id))
+        .where(RELEASES.c.id.is_(None), DEBITS.c.release.not_like(ACCEPTED + "%"))
+        .limit(1)
+    )

@@ -8,14 +8,14 @@ import threading
 from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakSet
 
-from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 from dpquery.ledger.failures import failure, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, Engine, RootTransaction
 
 
 class Database:
@@ -24,7 +24,7 @@ class Database:
 
     Threads wait for one another. A fork closes the connection first, because neither
     SQLite's locks nor a server's connection survive one; parent and child each open
-    their own when they need it.
+    their own when they need it. A server that was started again is connected to anew.
     """
 
     _READ: ClassVar[str]
@@ -36,8 +36,10 @@ class Database:
         """Use *engine*, which connects anew each time it is asked to."""
         self._engine = engine
         self._connection: Connection | None = None
-        self.lock = threading.Lock()
-        _OPEN.add(self)
+        self.lock = threading.RLock()
+        """Whoever holds it is alone with the database; no fork happens meanwhile."""
+        with _FORKS:
+            _OPEN.add(self)
 
     def check_identity(self) -> None:
         """Refuse a database that is not the one that was opened."""
@@ -58,9 +60,8 @@ class Database:
     def _transaction(self, begin: str) -> Iterator[Connection]:
         with self.lock:
             try:
-                connection = self._connected()
-                connection.execution_options(begin=begin)
-                with connection.begin():
+                connection, transaction = self._begun(begin)
+                with transaction:
                     self.check_identity()
                     yield connection
             except SQLAlchemyError as error:
@@ -68,6 +69,19 @@ class Database:
                 if isinstance(error, StatementError):
                     raise failure(error) from None
                 raise unexpected() from None
+
+    def _begun(self, begin: str) -> tuple[Connection, RootTransaction]:
+        """Begin; once more when the connection was lost since it was last used."""
+        used = self._connection is not None
+        connection = self._connected()
+        connection.execution_options(begin=begin)
+        try:
+            return connection, connection.begin()
+        except DBAPIError as error:
+            if not (used and error.connection_invalidated):
+                raise
+        self.disconnect()
+        return self._begun(begin)
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -87,12 +101,15 @@ class Database:
             self.disconnect()
 
 
+_FORKS = threading.RLock()
+"""Forks come one after the other: two at once would wait for each other's locks."""
 _OPEN: WeakSet[Database] = WeakSet()
 _held: list[Database] = []
 
 
 def _before_fork() -> None:
     """Wait for running transactions and close every connection."""
+    _FORKS.acquire()
     _held[:] = list(_OPEN)
     for database in _held:
         database.lock.acquire()
@@ -104,6 +121,7 @@ def _after_fork() -> None:
     for database in _held:
         database.lock.release()
     _held.clear()
+    _FORKS.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork

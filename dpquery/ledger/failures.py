@@ -32,23 +32,11 @@ def failure(error: StatementError) -> LedgerError:
     """Return what *error* means, without the driver's text."""
     match _kind(error):
         case "locked":
-            return LedgerError(
-                "the ledger is locked by another process",
-                code="DPQ552",
-                hint="try again; if it stays locked, see who holds it open",
-            )
+            return locked()
         case "full":
-            return LedgerError(
-                "the ledger cannot grow: its disk or quota is full",
-                code="DPQ553",
-                hint="free some space, then ask again",
-            )
+            return full()
         case "read-only":
-            return LedgerError(
-                "the ledger is read-only, so nothing can be charged",
-                code="DPQ554",
-                hint="make the file and its directory writable for this user",
-            )
+            return read_only()
         case "unreachable":
             return cannot_open("it, or what is beside it, cannot be reached")
         case "damaged":
@@ -67,6 +55,33 @@ def _kind(error: StatementError) -> str | None:
         return _POSTGRES.get(state, _POSTGRES.get(state[:2]))
     # psycopg has no code for a server that is not there, or that goes away
     return "unreachable" if type(error.orig).__name__ == "OperationalError" else None
+
+
+def locked() -> LedgerError:
+    """Return the error for a ledger that somebody else holds for too long."""
+    return LedgerError(
+        "the ledger is locked by another process",
+        code="DPQ552",
+        hint="try again; if it stays locked, see who holds it open",
+    )
+
+
+def full() -> LedgerError:
+    """Return the error for a ledger without room."""
+    return LedgerError(
+        "the ledger cannot grow: its disk or quota is full",
+        code="DPQ553",
+        hint="free some space, then ask again",
+    )
+
+
+def read_only() -> LedgerError:
+    """Return the error for a ledger, or what is beside it, that may not be written."""
+    return LedgerError(
+        "the ledger is read-only, so nothing can be charged",
+        code="DPQ554",
+        hint="make the file and its directory writable for this user",
+    )
 
 
 def cannot_open(reason: str) -> LedgerError:

@@ -4,20 +4,39 @@ The newest link of the audit's chain, kept beside the ledger.
 A ledger that was put back to an older copy is sound in itself, and would spend its
 budget again. The head remembers, outside of it, how far the chain had come and what
 was spent then.
+
+The file has two slots of one width, each a line of JSON with a checksum. The older one
+is written over in place: whatever a crash leaves, the other can be read, and a full
+disk has nothing to refuse.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
-from dataclasses import dataclass
+import sys
+import time
+from dataclasses import asdict, dataclass, field
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
-from dpquery.ledger.failures import cannot_open, damaged
+from dpquery.ledger.chain import digest, to_body
+from dpquery.ledger.failures import cannot_open, damaged, full, locked, read_only
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from dpquery.errors import LedgerError
+
+_BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would change the ends of lines
+_NARROWEST = 1024
+_SECTOR = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +56,226 @@ def read(path: Path) -> Head | None:
     Return the head at *path*; ``None`` when there is none.
 
     Raises:
-        LedgerError: it cannot be read, or is no head.
+        LedgerError: it cannot be read (DPQ550), or is no head (DPQ551).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError):
-        raise cannot_open(f"{path.name} beside it cannot be read") from None
+    except OSError:
+        raise _unreadable(path) from None
+    return _newest(path, data)
+
+
+@contextlib.contextmanager
+def held(path: Path, seconds: float = 10.0) -> Iterator[Held]:
+    """
+    Hold the head at *path*, so that nobody else writes it; wait that long for it.
+
+    Raises:
+        LedgerError: it cannot be opened, is no head, or stays locked.
+    """
+    holding = Held(path)
     try:
-        facts = json.loads(text)
+        holding.open(time.monotonic() + seconds)
+        yield holding
+    finally:
+        holding.close()
+
+
+@dataclass(slots=True)
+class Held:
+    """A head that nobody else writes now."""
+
+    path: Path
+    head: Head | None = None
+    """``None`` when there is no file."""
+    _descriptor: int | None = None
+    _slots: list[bytes] = field(default_factory=list)
+
+    def open(self, until: float) -> None:
+        """Open and lock the file, if there is one, and read it."""
+        while True:
+            try:
+                self._descriptor = os.open(self.path, os.O_RDWR | _BINARY)
+            except FileNotFoundError:
+                return
+            except OSError as error:
+                raise _failure(self.path, error) from None
+            _lock(self._descriptor, until)
+            if self._is_at_its_path():
+                break
+            self.close()  # somebody has put a wider one in its place
+        try:
+            data = _all(self._descriptor)
+        except OSError as error:
+            raise _failure(self.path, error) from None
+        self.head = _newest(self.path, data)
+        width = len(data) // 2
+        self._slots = [data[:width], data[width:]]
+
+    def _file(self) -> int:
+        if self._descriptor is None:
+            raise ValueError("there is no room for a head yet")
+        return self._descriptor
+
+    def _is_at_its_path(self) -> bool:
+        try:
+            named = self.path.stat()
+        except OSError:
+            return False
+        held_ = os.fstat(self._file())
+        return (named.st_dev, named.st_ino) == (held_.st_dev, held_.st_ino)
+
+    def make_room(self, head: Head) -> None:
+        """
+        Make sure that *head* can be written, before what it tells of is durable.
+
+        Raises:
+            LedgerError: there is no room for it.
+        """
+        needed = len(_line(head, 0))
+        if self._slots and needed <= len(self._slots[0]):
+            return
+        before = self.head or Head(head.ledger, 0, "", {})
+        width = max(_NARROWEST, -(-2 * needed // _SECTOR) * _SECTOR)
+        slots = [_line(before, width), b" " * (width - 1) + b"\n"]
+        try:
+            _replace(self.path, b"".join(slots))
+            self.close()
+            self.open(time.monotonic() + 1)
+        except OSError as error:
+            raise _failure(self.path, error) from None
+
+    def keep(self, head: Head) -> None:
+        """
+        Write *head*, which is durable in the ledger by now.
+
+        Raises:
+            LedgerError: it cannot be written.
+        """
+        width = len(self._slots[0])
+        at = 1 if _read(self._slots[0]) == self.head else 0  # the older one
+        line = _line(head, width)
+        try:
+            os.lseek(self._file(), at * width, os.SEEK_SET)
+            written = os.write(self._file(), line)
+        except OSError as error:
+            raise _failure(self.path, error) from None
+        if written != width:
+            raise full()
+        self._slots[at], self.head = line, head
+
+    def close(self) -> None:
+        """Let others write."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def begin_again(path: Path) -> None:
+    """
+    Put away the head at *path*, whatever it holds, as ``.lost`` beside it.
+
+    Raises:
+        LedgerError: it cannot be renamed.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(path.with_name(path.name + ".lost"))
+    except OSError as error:
+        raise _failure(path, error) from None
+
+
+def _lock(descriptor: int, until: float) -> None:
+    """Take the lock of a file; it ends with the process that holds it."""
+    if sys.platform == "win32":
+        return
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise locked() from None
+            time.sleep(0.001)
+        except OSError:
+            return  # a file system without locks
+        else:
+            return
+
+
+def _all(descriptor: int) -> bytes:
+    """Return everything in a file."""
+    parts: list[bytes] = []
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    while part := os.read(descriptor, 1 << 20):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a new file at *path*, durably, complete or not at all."""
+    draft = NamedTemporaryFile(  # noqa: SIM115 -- it is renamed, not deleted
+        dir=path.parent, prefix=path.name + ".", delete=False
+    )
+    try:
+        with draft:
+            draft.write(data)
+            draft.flush()
+            os.fsync(draft.fileno())
+            mask = os.umask(0o077)
+            os.umask(mask)
+            if sys.platform != "win32":
+                os.fchmod(draft.fileno(), 0o666 & ~mask)  # as SQLite makes files
+        os.replace(draft.name, path)  # noqa: PTH105 -- the name is a str
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft.name)  # noqa: PTH108 -- the name is a str
+        raise
+
+
+def _line(head: Head, width: int) -> bytes:
+    """Return a slot: JSON, its checksum, and blanks up to *width*."""
+    body = to_body(asdict(head))
+    line = json.dumps({"check": digest(body)[:16], "head": asdict(head)})
+    return line.ljust(width - 1).encode() + b"\n"
+
+
+def _newest(path: Path, data: bytes) -> Head:
+    """Return the newer one of two slots."""
+    width = len(data) // 2
+    found = [h for h in (_read(data[:width]), _read(data[width:])) if h is not None]
+    if not found:
+        raise damaged(f"{path.name} beside it cannot be understood")
+    return max(found, key=lambda head: head.number)
+
+
+def _read(slot: bytes) -> Head | None:
+    """Return the head in a slot, if it was written whole."""
+    try:
+        line = json.loads(slot)
+        facts = line["head"]
         spent = {
             str(scope): (int(amount), int(delta))
             for scope, (amount, delta) in facts["spent"].items()
         }
-        return Head(
+        head = Head(
             str(facts["ledger"]), int(facts["number"]), str(facts["hash"]), spent
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise damaged(f"{path.name} beside it cannot be understood") from None
+        whole = line["check"] == digest(to_body(asdict(head)))[:16]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return head if whole else None
 
 
-def write(path: Path, head: Head) -> None:
-    """
-    Keep *head* at *path*, complete or not at all.
+def _failure(path: Path, error: OSError) -> LedgerError:
+    """Return what the system's error means."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return full()
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return read_only()
+    return _unreadable(path)
 
-    Two processes that write at once may leave the older head: it is in the chain too.
 
-    Raises:
-        LedgerError: no file can be made there.
-    """
-    facts = {
-        "ledger": head.ledger,
-        "number": head.number,
-        "hash": head.hash,
-        "spent": head.spent,
-    }
-    try:
-        with NamedTemporaryFile(
-            "w",
-            encoding="utf-8",
-            dir=path.parent,
-            prefix=path.name + ".",
-            delete=False,
-        ) as draft:
-            draft.write(json.dumps(facts))
-        os.replace(draft.name, path)  # noqa: PTH105 -- the name is a str
-    except OSError:
-        raise cannot_open(f"{path.name} beside it cannot be written") from None
+def _unreadable(path: Path) -> LedgerError:
+    return cannot_open(f"{path.name} beside it cannot be read or written")

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import delete, false, func, insert, select
 
 from dpquery.errors import LedgerError
 from dpquery.ledger import books
 from dpquery.ledger import head as heads
 from dpquery.ledger.chain import GENESIS, Entry, link, to_body
+from dpquery.ledger.failures import damaged
 from dpquery.ledger.head import Head
-from dpquery.ledger.migration import bring_forward, facts_of
-from dpquery.ledger.schema import EVENTS
+from dpquery.ledger.migration import bring_forward, facts_of, migrated
+from dpquery.ledger.schema import EVENTS, META
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from sqlalchemy import Connection
 
     from dpquery.accounting.loss import Definition
+    from dpquery.ledger.database import Database
+    from dpquery.ledger.head import Held
 
 OWNER = "(owner)"
 DPQUERY = "(dpquery)"
@@ -34,36 +38,33 @@ class Recording:
     """A transaction that writes, and the audit's events in it."""
 
     connection: Connection
-    journal: Journal
+    ledger: str
+    """The ledger's own name."""
     head: Head | None = None
     """The newest event, durable once the transaction has ended without an error."""
 
     def append(self, actor: str, kind: str, facts: Mapping[str, Any]) -> Entry:
-        """
-        Write an event, in the transaction of what it tells of.
-
-        Raises:
-            LedgerError: DPQ560, the ledger has forgotten what it knew before.
-        """
+        """Write an event, in the transaction of what it tells of."""
         number, previous = newest(self.connection)
-        self.journal.require(self.connection)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         new = number + 1, at, actor, kind, to_body(facts), previous
         entry = Entry(*new, link(*new))
         self.connection.execute(insert(EVENTS).values(asdict(entry)))
         spent = books.balances(self.connection)
-        self.head = Head(self.journal.ledger, entry.number, entry.hash, spent)
+        self.head = Head(self.ledger, entry.number, entry.hash, spent)
         return entry
 
 
 @dataclass(slots=True)
 class Journal:
-    """How far the audit had come when this process last looked."""
+    """How far the audit had come when this process, and any other, last looked."""
 
-    ledger: str
-    """The ledger's own name."""
     path: Path | None
     """Where the head is kept."""
+    required: bool
+    """Whether a head that is missing was lost: it lies beside the ledger's file."""
+    ledger: str = ""
+    """The ledger's own name."""
     seen: tuple[int, str] = (0, GENESIS)
 
     def require(self, connection: Connection) -> None:
@@ -77,23 +78,61 @@ class Journal:
         if number and hash_at(connection, number) != hash_:
             raise rolled_back()
 
-    def keep(self, head: Head | None) -> None:
-        """Remember an event that is durable by now, here and beside the ledger."""
-        if head is not None and head.number > self.seen[0]:
-            self.seen = head.number, head.hash
-            if self.path is not None:
-                heads.write(self.path, head)
+    @contextlib.contextmanager
+    def recording(self, database: Database) -> Iterator[Recording]:
+        """
+        Open a transaction that writes, and keep its newest event outside the ledger.
+
+        A crash before the commit leaves both as they were, one after it leaves a head
+        that is an older event of the same chain. The head has room for the new event
+        before the commit, so that a full disk refuses both.
+
+        Raises:
+            LedgerError: DPQ560, the ledger has forgotten what it knew before.
+        """
+        with database.lock, contextlib.ExitStack() as until_durable:
+            with database.writing() as connection:
+                held = None
+                if self.path is not None:
+                    held = until_durable.enter_context(heads.held(self.path))
+                recording = self._begun(connection, held)
+                yield recording
+                if held is not None and recording.head is not None:
+                    held.make_room(recording.head)
+            if recording.head is not None:
+                self.seen = recording.head.number, recording.head.hash
+                if held is not None:
+                    held.keep(recording.head)
+
+    def _begun(self, connection: Connection, held: Held | None) -> Recording:
+        """Return a recording, after a look at how far the ledger has come."""
+        self.require(connection)
+        if held is not None:
+            self.compare(connection, held.head)
+        return Recording(connection, self.ledger)
+
+    def compare(self, connection: Connection, head: Head | None) -> None:
+        """
+        Refuse a ledger that does not have the event that *head* tells of.
+
+        Raises:
+            LedgerError: DPQ560.
+        """
+        if head is None:
+            if self.required and newest(connection)[0] > 1:
+                raise head_missing()
+        elif head.ledger != self.ledger or (
+            head.number and hash_at(connection, head.number) != head.hash
+        ):
+            raise rolled_back()
 
 
-def opened(
-    connection: Connection, definition: Definition, head: Path | None
-) -> Recording:
+def identify(connection: Connection, definition: Definition) -> tuple[str, bool]:
     """
-    Check who the ledger is and how far it has come, and bring it forward.
+    Bring the ledger forward; return its name, and whether it was an older one.
 
     Raises:
-        LedgerError: it is none, is of another definition or of a newer dpquery, or
-            was put back to an older state.
+        LedgerError: it is none, is of another definition or of a newer dpquery.
     """
     facts = facts_of(connection)
     if facts.get("definition") != definition.value:
@@ -106,19 +145,35 @@ def opened(
     moved = bring_forward(connection, facts)
     if moved:
         facts = facts_of(connection)
-    journal = Journal(facts["ledger"], head)
-    known = None if head is None else heads.read(head)
-    if known is not None:
-        if known.ledger != journal.ledger:
-            raise rolled_back()
-        if known.number and hash_at(connection, known.number) != known.hash:
-            raise rolled_back()
-    recording = Recording(connection, journal)
-    if moved:
-        recording.append(DPQUERY, "migrated", {"from": 1})
-    elif newest(connection)[0] == 0:
-        recording.append(DPQUERY, "created", {"ledger": journal.ledger})
-    return recording
+    if "ledger" not in facts:
+        raise damaged("it has no name")
+    return facts["ledger"], moved
+
+
+def open_journal(database: Database, definition: Definition, journal: Journal) -> None:
+    """
+    Check who the ledger is and how far it has come, and bring it forward.
+
+    Raises:
+        LedgerError: it cannot be trusted, or was put back to an older state.
+    """
+    with database.writing() as connection:
+        # writes nothing, yet SQLite refuses it for a read-only ledger
+        connection.execute(delete(META).where(false()))
+        name, moved = identify(connection, definition)
+        # another ledger than the head's is refused before it is brought forward
+        journal.ledger = name
+        known = None if journal.path is None else heads.read(journal.path)
+        journal.compare(connection, known)
+        books.check(connection)
+        facts = migrated(connection) if moved else {"ledger": name}
+        recording = Recording(connection, name)
+        if moved or newest(connection)[0] == 0:
+            recording.append(DPQUERY, "migrated" if moved else "created", facts)
+    with journal.recording(database) as recording:
+        # a crash may have left an older head, or none
+        spent = books.balances(recording.connection)
+        recording.head = Head(name, *newest(recording.connection), spent)
 
 
 def newest(connection: Connection) -> tuple[int, str]:
@@ -131,6 +186,17 @@ def hash_at(connection: Connection, number: int) -> str | None:
     """Return the hash of an event; ``None`` if there is none of this number."""
     query = select(EVENTS.c.hash).where(EVENTS.c.number == number)
     return connection.execute(query).scalar_one_or_none()
+
+
+def head_missing() -> LedgerError:
+    """Return the error for a ledger whose head is not beside it."""
+    return LedgerError(
+        "the ledger's .head file is missing, so nobody can tell whether the ledger is "
+        "an older copy",
+        code="DPQ560",
+        hint="put the .head file back beside the ledger; or, if it is lost, `dpquery "
+        "audit accept` writes down that it was, and goes on",
+    )
 
 
 def rolled_back() -> LedgerError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, inspect, select, update
+from sqlalchemy import Column, MetaData, Table, func, insert, inspect, select, update
 from sqlalchemy.schema import DropIndex, Index
 
 from dpquery.errors import LedgerError
+from dpquery.ledger.books import owed
+from dpquery.ledger.chain import digest, to_body
 from dpquery.ledger.failures import damaged
 from dpquery.ledger.schema import (
     DEBITS,
@@ -19,6 +21,8 @@ from dpquery.ledger.schema import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy import Connection
 
     from dpquery.accounting.loss import Definition
@@ -73,7 +77,9 @@ def bring_forward(connection: Connection, facts: dict[str, str]) -> bool:
     """Bring an older ledger to this version; return whether it was one."""
     if facts["schema_version"] != "1":
         return False
-    connection.execute(DropIndex(Index("releases_by_loss", RELEASES.c.analyst)))
+    # of another MetaData: new ledgers of this process shall not have it
+    releases = Table("releases", MetaData(), Column("analyst"))
+    connection.execute(DropIndex(Index("releases_by_loss", releases.c.analyst)))
     new = [t for name, t in METADATA.tables.items() if name not in _FIRST_TABLES]
     METADATA.create_all(connection, tables=new, checkfirst=False)
     columns = (RELEASES.c.id, RELEASES.c.amount, RELEASES.c.delta, RELEASES.c.analyst)
@@ -85,3 +91,38 @@ def bring_forward(connection: Connection, facts: dict[str, str]) -> bool:
     connection.execute(version.values(value=str(SCHEMA_VERSION)))
     connection.execute(insert(META).values(key="ledger", value=new_name()))
     return True
+
+
+def migrated(connection: Connection) -> dict[str, Any]:
+    """Return what the audit keeps of a ledger that had none before."""
+    return {
+        "from": 1,
+        "releases": connection.execute(select(func.max(RELEASES.c.number))).scalar_one()
+        or 0,
+        "debits": {s: list(spent) for s, spent in owed(connection).items()},
+        "answers": answers_digest(connection),
+    }
+
+
+def answers_digest(
+    connection: Connection, last: int | None = None, later: Collection[str] = ()
+) -> str:
+    """
+    Return a digest of all releases up to number *last*, and of their answers.
+
+    The answers of *later* count as not yet given.
+    """
+    columns = (
+        *(RELEASES.c.number, RELEASES.c.id, RELEASES.c.analyst, RELEASES.c.fingerprint),
+        *(RELEASES.c.data_version, RELEASES.c.sql, RELEASES.c.reserved_at),
+        *(RELEASES.c.amount, RELEASES.c.delta, RELEASES.c.events, RELEASES.c.payload),
+    )
+    query = select(*columns).order_by(RELEASES.c.number)
+    if last is not None:
+        query = query.where(RELEASES.c.number <= last)
+    rows = []
+    for row in connection.execute(query):
+        *facts, payload = row
+        answer = None if payload is None or row.id in later else digest(payload)
+        rows.append([*facts, answer])
+    return digest(to_body({"releases": rows}))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
 
+from dpquery.ledger import head as heads
+from dpquery.ledger.journal import Journal, rolled_back
 from dpquery.ledger.migration import create_tables
 from dpquery.ledger.schema import META
 from dpquery.ledger.sqlite_file import SQLiteFile, create, is_there, locate
@@ -20,20 +22,28 @@ if TYPE_CHECKING:
 _SERVERS = ("postgres://", "postgresql://", "postgresql+psycopg://")
 
 
+def is_server(location: str) -> bool:
+    """Return whether *location* is the URL of a PostgreSQL server."""
+    return location.startswith(_SERVERS)
+
+
+def head_beside(location: str) -> Path:
+    """Return where the head of a ledger in a file is kept."""
+    path = locate(location)
+    return path.with_name(path.name + ".head")
+
+
 def open_database(
     location: str, definition: Definition, busy_seconds: float, head: Path | None
-) -> tuple[Database, Path | None]:
+) -> tuple[Database, Journal]:
     """
-    Return the database at *location*, new or old, and where its head is kept.
+    Return the database at *location*, new or old, and its journal, yet to be checked.
 
     Raises:
         LedgerError: it cannot be opened.
     """
-    if location.startswith(_SERVERS):
-        # a driver that not everybody has
-        from dpquery.ledger.postgres import PostgresServer  # noqa: PLC0415
-
-        server = PostgresServer(location, busy_seconds)
+    if is_server(location):
+        server = open_server(location, busy_seconds)
         try:
             with server.writing() as connection:
                 if not inspect(connection).has_table(META.name):
@@ -41,9 +51,24 @@ def open_database(
         except BaseException:
             server.close()
             raise
-        return server, head
+        return server, Journal(head, required=False)
     path = locate(location)
+    journal = Journal(head or head_beside(location), required=head is None)
     if not is_there(path):
+        if journal.path is not None and heads.read(journal.path) is not None:
+            raise rolled_back()  # there was a ledger: do not begin with a new one
         create(path, partial(create_tables, definition=definition))
-    beside = path.with_name(path.name + ".head") if head is None else head
-    return SQLiteFile(path, busy_seconds), beside
+    return SQLiteFile(path, busy_seconds), journal
+
+
+def open_server(location: str, busy_seconds: float) -> Database:
+    """
+    Return the server at *location*, not yet connected to.
+
+    Raises:
+        LedgerError: its URL is wrong, or the driver is missing.
+    """
+    # a driver that not everybody has
+    from dpquery.ledger.postgres import PostgresServer  # noqa: PLC0415
+
+    return PostgresServer(location, busy_seconds)

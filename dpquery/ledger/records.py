@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 DATASET = "dataset"
 """The scope of the promise: everything anyone ever learns together."""
 
+ANALYST = "analyst:"
+"""What the scopes of analysts begin with."""
+
 
 def analyst_scope(analyst: str) -> str:
     """Return the scope of one analyst's share of the budget."""
-    return f"analyst:{analyst}"
+    return ANALYST + analyst
 
 
 def block_scope(block: str) -> str:

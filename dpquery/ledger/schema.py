@@ -64,9 +64,9 @@ METADATA = MetaData()
 
 def _amount(name: str) -> Column[int]:
     """Return an amount's column, which the database checks too."""
-    digits = CheckConstraint(f"length({name}) = {_DIGITS}")
-    plain = CheckConstraint(f"{name} NOT GLOB '*[^0-9]*'")
-    return Column(name, Amount, digits, plain.ddl_if(dialect="sqlite"), nullable=False)
+    # in words that SQLite and PostgreSQL share
+    digits = f"length({name}) = {_DIGITS} AND trim({name}, '0123456789') = ''"
+    return Column(name, Amount, CheckConstraint(digits), nullable=False)
 
 
 def _number() -> Column[int]:

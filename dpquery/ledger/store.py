@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import delete, false, func, insert, select, update
+from sqlalchemy import delete, func, insert, select
 
 from dpquery.accounting.accountant import loss_of_events
-from dpquery.accounting.events import to_json
 from dpquery.accounting.loss import Definition, Loss
-from dpquery.errors import LedgerError
-from dpquery.ledger import books, journal
+from dpquery.ledger import books, entries
 from dpquery.ledger.alarms import Alarms
-from dpquery.ledger.chain import digest
 from dpquery.ledger.failures import damaged
-from dpquery.ledger.journal import Journal, Recording
+from dpquery.ledger.journal import Journal, Recording, open_journal
 from dpquery.ledger.opening import open_database
 from dpquery.ledger.records import (
-    DATASET,
     Charge,
     Holding,
     Lease,
     Measurement,
-    NewMeasurement,
-    Outdated,
     Stored,
     View,
 )
 from dpquery.ledger.schema import (
     HOLDINGS,
     MEASUREMENTS,
-    META,
     RELEASES,
     SNAPSHOTS,
 )
@@ -44,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from sqlalchemy import ColumnElement, Connection, Insert, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
     from dpquery.ledger.database import Database
 
@@ -86,18 +77,13 @@ class Ledger:
         to wait for other processes' transactions; *head* is where the newest link of
         the audit is kept, by default beside the file.
         """
-        database, head = open_database(location, definition, busy_seconds, head)
+        database, journal = open_database(location, definition, busy_seconds, head)
         try:
-            with database.writing() as connection:
-                # writes nothing, yet SQLite refuses it for a read-only ledger
-                connection.execute(delete(META).where(false()))
-                opened = journal.opened(connection, definition, head)
-                books.check(connection)
-            opened.journal.keep(opened.head)
+            open_journal(database, definition, journal)
         except BaseException:
             database.close()
             raise
-        return cls(database, definition, opened.journal)
+        return cls(database, definition, journal)
 
     def close(self) -> None:
         """Close the database."""
@@ -116,16 +102,25 @@ class Ledger:
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[Recording]:
-        """Open a transaction that writes; its events are remembered once durable."""
-        with self._database.writing() as connection:
-            recording = Recording(connection, self._journal)
+        """
+        Open a transaction that writes; its events are remembered once durable.
+
+        Raises:
+            LedgerError: DPQ560, the ledger was put back to an older state.
+        """
+        with self._journal.recording(self._database) as recording:
             yield recording
-        self._journal.keep(recording.head)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a transaction that sees one state."""
+        """
+        Open a transaction that sees one state.
+
+        Raises:
+            LedgerError: DPQ560, the ledger was put back to an older state.
+        """
         with self._database.reading() as connection:
+            self._journal.require(connection)
             yield connection
 
     # --- reserve and settle ------------------------------------------------------
@@ -160,7 +155,7 @@ class Ledger:
         self._check(charge)
         with self.recording() as recording:
             lease = self._debited(recording, charge)
-            _settled(recording, lease, payload, {})
+            entries.settled(recording, lease, payload, {})
         self.alarms.tell(lease)
         return lease
 
@@ -174,43 +169,23 @@ class Ledger:
             LedgerError: DPQ557, the lease was settled before or never made.
         """
         with self.recording() as recording:
-            _settled(recording, lease, payload, readings or {})
+            entries.settled(recording, lease, payload, readings or {})
 
     def _check(self, charge: Charge) -> None:
         whole = charge.debits[1].loss
         if not loss_of_events(charge.events, self._definition).within(whole):
             raise ValueError("the events of this charge lose more than it pays for")
+        scopes = [debit.scope for debit in charge.debits]
+        if len(set(scopes)) < len(scopes):  # each would be admitted without the other
+            raise ValueError("a charge debits each scope once")
 
     def _debited(self, recording: Recording, charge: Charge) -> Lease:
         """Admit or refuse, and write all that was promised."""
         connection = recording.connection
+        entries.require_newest(connection, charge)  # its price may be another by now
         for debit in charge.debits:
             books.admit(connection, charge.analyst, debit)
-        for each in charge.measurements:
-            if _newest(connection, each.view.view, charge.data_version) > each.after:
-                raise Outdated
-        ids = tuple("m_" + secrets.token_hex(8) for _ in charge.measurements)
-        lease = Lease("r_" + secrets.token_hex(8), ids, charge.holdings)
-        for debit in charge.debits:
-            if debit.loss.amount or debit.loss.delta or debit.scope == DATASET:
-                books.debit(connection, lease.release_id, debit)
-        connection.execute(
-            insert(RELEASES).values(
-                id=lease.release_id,
-                analyst=charge.analyst,
-                fingerprint=charge.fingerprint,
-                data_version=charge.data_version,
-                sql=charge.sql,
-                reserved_at=now(),
-                state="reserved",
-                amount=charge.loss.amount,
-                delta=charge.loss.delta,
-                events=to_json(charge.events),
-            )
-        )
-        for id_, new in zip(ids, charge.measurements, strict=True):
-            connection.execute(_new_measurement(id_, lease, new, charge.data_version))
-        recording.append(charge.analyst, "charged", _charged(lease, charge))
+        lease = entries.charged(recording, charge)
         return replace(lease, crossed=self.alarms.crossed(recording, charge))
 
     def note(self, actor: str, kind: str, facts: Mapping[str, object]) -> None:
@@ -239,7 +214,8 @@ class Ledger:
             RELEASES.c.analyst == analyst,
             RELEASES.c.fingerprint == fingerprint,
             RELEASES.c.state == "settled",
-            RELEASES.c.settled_at <= time + "~",
+            # not `settled_at <= time || '~'`: a server's collation may skip signs
+            func.substr(RELEASES.c.settled_at, 1, len(time)) <= time,
         )
 
     def release(self, release_id: str) -> Stored | None:
@@ -248,7 +224,7 @@ class Ledger:
 
     def _newest_answer(self, *conditions: ColumnElement[bool]) -> Stored | None:
         query = select(RELEASES).where(*conditions).order_by(RELEASES.c.number.desc())
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(query.limit(1)).one_or_none()
         return None if row is None else self._stored(row)
 
@@ -259,7 +235,7 @@ class Ledger:
             .where(RELEASES.c.analyst == analyst)
             .order_by(RELEASES.c.number.desc())
         )
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         return [self._stored(row) for row in rows]
 
@@ -292,7 +268,7 @@ class Ledger:
             )
             .order_by(MEASUREMENTS.c.number)
         )
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         return [
             Measurement(
@@ -315,7 +291,7 @@ class Ledger:
         query = select(MEASUREMENTS.c.readings).where(
             MEASUREMENTS.c.id == measurement_id
         )
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             text: str | None = connection.execute(query).scalar_one_or_none()
         if text is None:
             raise damaged("a measurement is missing")
@@ -330,7 +306,7 @@ class Ledger:
             HOLDINGS.c.source.in_(sources),
             HOLDINGS.c.data_version == data_version,
         )
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         return [
             Holding(
@@ -344,12 +320,12 @@ class Ledger:
 
     def spent(self, scope: str) -> Loss:
         """Return what *scope* (``DATASET``, an analyst's or a block's) has spent."""
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             return books.spent(connection, scope, self._definition)
 
     def balances(self) -> dict[str, Loss]:
         """Return what every scope has spent."""
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             return {
                 scope: Loss(self._definition, *spent)
                 for scope, spent in books.balances(connection).items()
@@ -362,7 +338,7 @@ class Ledger:
         query = select(SNAPSHOTS.c.verdict).where(
             SNAPSHOTS.c.data_version == data_version
         )
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def record_verdict(self, data_version: str, verdict: str) -> None:
@@ -374,97 +350,3 @@ class Ledger:
             connection.execute(
                 insert(SNAPSHOTS).values(data_version=data_version, verdict=verdict)
             )
-
-
-def _settled(
-    recording: Recording, lease: Lease, payload: str, readings: Mapping[str, str]
-) -> None:
-    """Write an answer and what was measured for it."""
-    connection = recording.connection
-    settled = (
-        update(RELEASES)
-        .where(RELEASES.c.id == lease.release_id, RELEASES.c.state == "reserved")
-        .values(state="settled", settled_at=now(), payload=payload)
-        .returning(RELEASES.c.analyst, RELEASES.c.data_version)
-    )
-    row = connection.execute(settled).one_or_none()
-    if row is None:
-        raise LedgerError(
-            "this release is not waiting for its answer",
-            code="DPQ557",
-            hint="it was settled before, or reserved in another ledger",
-        )
-    for id_, text in readings.items():
-        where = MEASUREMENTS.c.id == id_, MEASUREMENTS.c.readings.is_(None)
-        connection.execute(update(MEASUREMENTS).where(*where).values(readings=text))
-    facts = {
-        "release": lease.release_id,
-        "answer": digest(payload),
-        "measurements": {id_: digest(text) for id_, text in readings.items()},
-    }
-    for holding in lease.holdings:
-        _hold(connection, row.analyst, row.data_version, holding)
-    recording.append(row.analyst, "settled", facts)
-
-
-def _newest(connection: Connection, view: str, data_version: str) -> int:
-    """Return the number of the newest measurement of a view; 0 for none."""
-    query = select(func.max(MEASUREMENTS.c.number)).where(
-        MEASUREMENTS.c.view == view,
-        MEASUREMENTS.c.data_version == data_version,
-        MEASUREMENTS.c.readings.is_not(None),
-    )
-    return connection.execute(query).scalar_one() or 0
-
-
-def _new_measurement(
-    id_: str, lease: Lease, new: NewMeasurement, data_version: str
-) -> Insert:
-    return insert(MEASUREMENTS).values(
-        id=id_,
-        release=lease.release_id,
-        view=new.view.view,
-        source=new.view.source,
-        data_version=data_version,
-        shape=new.view.shape,
-        amount=new.loss.amount,
-        delta=new.loss.delta,
-    )
-
-
-def _hold(
-    connection: Connection, analyst: str, data_version: str, holding: Holding
-) -> None:
-    """Write how well an analyst now knows a view."""
-    key = {"analyst": analyst, "view": holding.view.view, "data_version": data_version}
-    connection.execute(delete(HOLDINGS).filter_by(**key))
-    connection.execute(
-        insert(HOLDINGS).values(
-            **key,
-            source=holding.view.source,
-            shape=holding.view.shape,
-            amount=holding.loss.amount,
-            delta=holding.loss.delta,
-        )
-    )
-
-
-def _charged(lease: Lease, charge: Charge) -> dict[str, object]:
-    """Return what the audit keeps of a charge."""
-    return {
-        "release": lease.release_id,
-        "sql": charge.sql,
-        "plan": charge.fingerprint,
-        "data": charge.data_version,
-        "policy": charge.policy,
-        "noise": to_json(charge.events),
-        "debits": {d.scope: [d.loss.amount, d.loss.delta] for d in charge.debits},
-        "measured": list(lease.measurements),
-        "used": list(charge.used),
-        "tables": list(charge.tables),
-    }
-
-
-def now() -> str:
-    """Return the time, UTC, ISO 8601, in seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
