@@ -1,10 +1,10 @@
 """
 Ten analysts look at one dashboard: what the release store saves of the budget.
 
-``python -m benchmarks.dashboards``: each analyst asks 60 questions about 25 marginals of
-five columns (all of one, two and three columns), the popular ones more often (Zipf), each
-with a standard deviation of 5, 10 or 20 rows: the workload of theory.md 5.1. Printed is
-the ρ that the dataset's ledger is charged
+``python -m benchmarks.dashboards``: each analyst asks 60 questions about 25 marginals
+of five columns (all of one, two and three columns), the popular ones more often (Zipf),
+each with a standard deviation of 5, 10 or 20 rows: the workload of theory.md 5.1.
+Printed is the ρ that the dataset's ledger is charged
 
 * without a store: each question is answered afresh,
 * with exact replay: the same question with the same ε is answered once,
@@ -81,13 +81,17 @@ def make(folder: Path) -> Path:
     )
     with duckdb.connect(folder / "people.duckdb") as database:
         database.execute(
-            f"CREATE TABLE people AS SELECT i AS id, {columns} "
-            f"FROM range({PEOPLE}) AS r(i)"
+            f"CREATE TABLE people (id BIGINT, {' VARCHAR NOT NULL, '.join(SIZES)} "
+            "VARCHAR NOT NULL)"
         )
-    listed = "\n".join(
-        f"      {name}: {{values: [{', '.join(name[0] + str(v) for v in range(size))}]}}"
+        database.execute(
+            f"INSERT INTO people SELECT i, {columns} FROM range({PEOPLE}) AS r(i)"
+        )
+    values = {
+        name: ", ".join(f"{name[0]}{at}" for at in range(size))
         for name, size in SIZES.items()
-    )
+    }
+    listed = "\n".join(f"      {n}: {{values: [{each}]}}" for n, each in values.items())
     analysts = "\n".join(f"  a{who}: {{epsilon: {EPSILON}}}" for who in range(ANALYSTS))
     policy = folder / "dashboard.yaml"
     policy.write_text(
@@ -112,13 +116,15 @@ analysts:
 
 def spent_through_library(questions: list[Question]) -> float:
     """Return the ρ that a service with the store charges to the dataset."""
-    with tempfile.TemporaryDirectory() as name:
-        with Service.open(make(Path(name))) as service:
-            sessions = {q.analyst: service.session(q.analyst) for q in questions}
-            for each in questions:
-                epsilon = epsilon_of(each.rho, DELTA / 2)
-                sessions[each.analyst].query(each.sql, epsilon=epsilon)
-            return service.backends.ledger.spent(DATASET).rho
+    with (
+        tempfile.TemporaryDirectory() as name,
+        Service.open(make(Path(name))) as service,
+    ):
+        sessions = {q.analyst: service.session(q.analyst) for q in questions}
+        for each in questions:
+            epsilon = epsilon_of(each.rho, DELTA / 2)
+            sessions[each.analyst].query(each.sql, epsilon=epsilon)
+        return service.backends.ledger.spent(DATASET).rho
 
 
 def spent_by_rules(questions: list[Question]) -> dict[str, float]:

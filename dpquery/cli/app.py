@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from dpquery.cli import board, lists, owner, query, requests, talk
+from dpquery.cli import board, compare, lists, owner, query, requests, start, talk
 from dpquery.cli.talk import Exit
 from dpquery.errors import DPQueryError
 
@@ -80,8 +80,19 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     ),
     (requests.deny, _examples("dpquery deny 3 --reason 'ask again in spring'")),
     (
+        start.init,
+        _examples(
+            "dpquery init --from clinic.duckdb policies",
+            "dpquery init --from visits.parquet --from regions.csv",
+        ),
+    ),
+    (
         owner.check,
         _examples("dpquery check policies/*.yaml", "dpquery check --data clinic.yaml"),
+    ),
+    (
+        compare.diff,
+        _examples("dpquery diff main.yaml clinic.yaml --fail-on weaker"),
     ),
     (owner.docs, _examples("dpquery docs DPQ110")),
 )

@@ -130,15 +130,15 @@ def _pause(seconds: float | None, *, watch: bool) -> float | None:
     Return how long to wait between two looks; ``None``: look once.
 
     Raises:
-        UsageError: It is no such time (DPQ434).
+        UsageError: It is no such time (DPQ444).
     """
     hint = "for example --watch 10"
     if seconds is not None and not watch:
         msg = "a number of seconds goes with --watch"
-        raise UsageError(msg, code="DPQ434", hint=hint)
+        raise UsageError(msg, code="DPQ444", hint=hint)
     if seconds is not None and not _SHORTEST <= seconds <= _LONGEST:
         msg = f"this is no number of seconds to wait: {seconds:g}"
-        raise UsageError(msg, code="DPQ434", hint=hint)
+        raise UsageError(msg, code="DPQ444", hint=hint)
     return (EVERY if seconds is None else seconds) if watch else None
 
 

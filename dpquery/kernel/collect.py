@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dpquery.kernel.marginals import Table, put_together
 from dpquery.kernel.measurement import Draws, measured, sort_key, visible
 from dpquery.kernel.pieces import Kind
 from dpquery.kernel.readings import Group, Noisy, merged
-from dpquery.kernel.reuse import rolled
+from dpquery.kernel.reuse import places_of
 from dpquery.kernel.stored import StoredReadings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from dpquery.accounting.loss import Loss
     from dpquery.engines.sealed import Sealed
+    from dpquery.kernel.marginals import Axes, Axis
     from dpquery.kernel.measurement import Statements
     from dpquery.kernel.pieces import Piece
     from dpquery.kernel.pricing import PricedStep
     from dpquery.kernel.readings import Key
-    from dpquery.kernel.reuse import Load, Use
+    from dpquery.kernel.reuse import Known, Load, Use
     from dpquery.noise.calibration import Additive
+    from dpquery.plan.aggregates import Moment
     from dpquery.sql.lowering.lower import EngineSQL
 
 
@@ -79,13 +83,18 @@ def _draws(priced: PricedStep, uses: Sequence[Use]) -> Draws | None:
 def _merge(use: Use, groups: dict[Key, Group], load: Load, *, known_only: bool) -> None:
     """Add what is known of a piece to *groups*, by inverse variance."""
     piece = use.piece
-    parts: list[tuple[float, StoredReadings, tuple[int, ...]]] = []
-    for known in use.known:
-        steps = dict(known.shape.moments)
-        found = rolled(known, load(known.measurement.id), piece)
-        columns = tuple(steps[name] for name, _ in piece.shape.moments)
-        parts.append((float(known.worth), found, columns))
-    for stored in parts[0][1].keys:
+    earlier = [(known, load(known.measurement.id)) for known in use.known]
+    if any(known.axes != _axes(piece) for known, _ in earlier):
+        keys = None if known_only else [_in_shape(piece, key) for key in groups]
+        made = _from_tables(use, earlier, keys, groups)
+        for key, readings in made.items():
+            group = groups.setdefault(_in_order(piece, key), Group((), {}))
+            group = Group(
+                _in_order(piece, key), group.readings | readings, group.chosen
+            )
+            groups[group.keys] = group
+        return
+    for stored in earlier[0][1].keys:
         key = _in_order(piece, stored)
         if known_only:
             groups.setdefault(key, Group(key, {}))
@@ -94,15 +103,97 @@ def _merge(use: Use, groups: dict[Key, Group], load: Load, *, known_only: bool) 
             raise RuntimeError(msg)
         group = groups[key]
         for at, moment in enumerate(piece.moments):
-            readings = [
-                (precision, Noisy.of(f.values[stored][at], f.noise[at], steps[at]))
-                for precision, f, steps in parts
+            parts = [
+                (
+                    float(known.measurement.loss.amount),
+                    _reading(piece, found, stored, at),
+                )
+                for known, found in earlier
             ]
             if use.fresh is not None:
-                readings.append((float(use.fresh.amount), group.readings[moment]))
-            group.readings[moment] = merged(readings)
+                parts.append((float(use.fresh.amount), group.readings[moment]))
+            group.readings[moment] = merged(parts)
         for at, choice in enumerate(piece.choices):
-            group.chosen[choice] = parts[0][1].chosen[stored][at]
+            group.chosen[choice] = earlier[0][1].chosen[stored][at]
+
+
+def _reading(piece: Piece, found: StoredReadings, key: Key, at: int) -> Noisy:
+    """Return one moment of one group as it was measured."""
+    _, steps = piece.shape.moments[at]
+    return Noisy.of(found.values[key][at], found.noise[at], steps)
+
+
+def _from_tables(
+    use: Use,
+    earlier: Sequence[tuple[Known, StoredReadings]],
+    keys: Sequence[Key] | None,
+    groups: Mapping[Key, Group],
+) -> dict[Key, dict[Moment, Noisy]]:
+    """
+    Return a piece's readings, put together from tables (marginals.py).
+
+    Keys are in the order of the piece's shape; without *keys*, a table with at least
+    its axes says which there are.
+    """
+    piece = use.piece
+    axes = _axes(piece)
+    places = {axis: places_of(piece.shape, axis) for axis in axes}
+    sizes: dict[Axis, int] = {}
+    for known, found in earlier:
+        for axis in known.axes:
+            there = places_of(known.shape, axis)
+            sizes[axis] = len({tuple(key[at] for at in there) for key in found.keys})
+    if keys is None:
+        keys = _projected(piece, earlier)
+    made: dict[Key, dict[Moment, Noisy]] = {key: {} for key in keys}
+    for at, moment in enumerate(piece.moments):
+        name, steps = piece.shape.moments[at]
+        tables = []
+        for known, found in earlier:
+            column = [each for each, _ in known.shape.moments].index(name)
+            tables.append(
+                Table(
+                    known.axes,
+                    {axis: places_of(known.shape, axis) for axis in known.axes},
+                    {key: values[column] for key, values in found.values.items()},
+                    found.noise[column].scale,
+                    dict(known.shape.moments)[name],
+                )
+            )
+        wanted = Table(axes, places, dict.fromkeys(keys, 0), 1.0, steps)
+        if use.fresh is not None:
+            drawn = {
+                key: groups[_in_order(piece, key)].readings[moment].terms[0][1].value
+                for key in keys
+            }
+            wanted = replace(wanted, values=drawn, deviation=use.noise.scale)
+            tables.append(wanted)
+        for key, noisy in put_together(wanted, tables, sizes).items():
+            made[key][moment] = noisy
+    return made
+
+
+def _projected(
+    piece: Piece, earlier: Sequence[tuple[Known, StoredReadings]]
+) -> list[Key]:
+    """Return the groups of a piece, from a table of at least its axes."""
+    for known, found in earlier:
+        if _axes(piece) <= known.axes:
+            places = [known.shape.keys.index(key) for key in piece.shape.keys]
+            return list(
+                dict.fromkeys(tuple(key[at] for at in places) for key in found.keys)
+            )
+    msg = "no table has all groups of this one"
+    raise RuntimeError(msg)
+
+
+def _axes(piece: Piece) -> Axes:
+    return frozenset(piece.shape.domain or ())
+
+
+def _in_shape(piece: Piece, key: Key) -> Key:
+    """Return a key of the release in the order of the piece's shape."""
+    return tuple(key[at] for at in piece.order)
 
 
 def _stored(use: Use, groups: Sequence[Group]) -> StoredReadings:
@@ -114,7 +205,7 @@ def _stored(use: Use, groups: Sequence[Group]) -> StoredReadings:
     for group in groups:
         terms = [group.readings[moment].terms[0][1] for moment in piece.moments]
         noise = tuple(reading.noise for reading in terms)
-        key = tuple(group.keys[at] for at in piece.order)
+        key = _in_shape(piece, group.keys)
         values[key] = tuple(reading.value for reading in terms)
         chosen[key] = tuple(group.chosen[each] for each in piece.choices)
     return StoredReadings(noise, values, chosen)

@@ -13,10 +13,14 @@ from dpquery.errors import EngineFailure
 from dpquery.policy.build import build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from dpquery.engines.base import Engine, KeyCheck
     from dpquery.ledger.store import Ledger
     from dpquery.policy.catalog import Catalog
     from dpquery.policy.load import LoadedPolicy
+    from dpquery.policy.stored import Store
 
 SOUND = "sound"
 BROKEN = "broken"
@@ -41,6 +45,20 @@ def open_engine(loaded: LoadedPolicy) -> Engine:
         return DuckDBEngine.open(loaded.resolve(source.duckdb), limits)
     files = {name: loaded.resolve(path) for name, path in (source.files or {}).items()}
     return DuckDBEngine.open(files, limits)
+
+
+def look_at(source: Path | Mapping[str, Path]) -> Store:
+    """
+    Return what a DuckDB file, or files by their tables, say of themselves.
+
+    Raises:
+        EngineFailure: the data cannot be opened.
+    """
+    engine = DuckDBEngine.open(source, Limits())
+    try:
+        return engine.store()
+    finally:
+        engine.close()
 
 
 @dataclass(frozen=True, slots=True)

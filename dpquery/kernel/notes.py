@@ -39,10 +39,10 @@ def reuse_notes(reuse: Reuse) -> tuple[str, ...]:
             found.append(
                 f"{made}, and of {fresh} new measurement{'s' if fresh > 1 else ''}"
             )
-    if any(len(k.shape.keys) > len(u.piece.shape.keys) for u in uses for k in u.known):
+    if any(k.shape.domain != u.piece.shape.domain for u in uses for k in u.known):
         found.append(
-            "added up from finer groups: rows outside of those groups' lists are not "
-            "in it"
+            "put together from answers by other groups, too: they are taken to list "
+            "every row's group, as the policy says"
         )
     return tuple(found)
 

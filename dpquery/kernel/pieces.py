@@ -26,6 +26,7 @@ from dpquery.plan.aggregates import (
     Units,
 )
 from dpquery.plan.analysis.canonical import canonical, target_digest
+from dpquery.plan.analysis.complete import complete_sources
 from dpquery.plan.program import BoundingMode
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from dpquery.plan.analysis.canonical import Canonical
     from dpquery.plan.program import ReleaseStep
 
+VERSION = 1
+"""Raised by one when another function of the data is measured for the same plan."""
 Domain = tuple[tuple[tuple[str, ...], str], ...]
 
 
@@ -63,6 +66,8 @@ class Shape:
     """Sorted; each reading's key has its values in this order."""
     domain: Domain | None
     """The lists of groups whose cross product they are; ``None``: not public."""
+    complete: tuple[bool, ...]
+    """Whether each of these lists has a group for every row."""
     moments: tuple[tuple[str, int], ...]
     """What was summed, and in how many sub-steps of its grid's steps; sorted."""
     choices: tuple[str, ...]
@@ -71,6 +76,12 @@ class Shape:
     """Δ of the vector, in sub-steps; 0 where there are several."""
     adds_up: bool
     """Whether a group is the sum of the groups that it is divided into."""
+
+    @property
+    def complete_axes(self) -> frozenset[tuple[tuple[str, ...], str]]:
+        """The lists of groups that have a group for every row."""
+        pairs = zip(self.domain or (), self.complete, strict=True)
+        return frozenset(axis for axis, complete in pairs if complete)
 
     def text(self) -> str:
         """Return the shape as JSON that :meth:`read` reads back."""
@@ -90,6 +101,7 @@ class Shape:
             Kind(data["kind"]),
             tuple(data["keys"]),
             None if domain is None else tuple((tuple(k), d) for k, d in domain),
+            tuple(data["complete"]),
             tuple((name, steps) for name, steps in data["moments"]),
             tuple(data["choices"]),
             data["sensitivity"],
@@ -140,8 +152,7 @@ def _vectors(
         bounded = [step.moments[each] for each in names]
         shape = Shape(
             Kind.VECTOR,
-            _keys(form),
-            _domain(form),
+            *_groups(priced, form),
             tuple(
                 (form.moments[i], b.steps) for i, b in zip(names, bounded, strict=True)
             ),
@@ -163,8 +174,7 @@ def _unions(priced: PricedStep, form: Canonical, order: tuple[int, ...]) -> list
         name = form.distinct[at]
         shape = Shape(
             Kind.UNION,
-            _keys(form),
-            _domain(form),
+            *_groups(priced, form),
             ((name, 1),),
             (),
             union.noise.sensitivity,
@@ -185,7 +195,7 @@ def _choices(
     for at, choice in enumerate(priced.choices):
         name = _choice_name(form, choice.ranking, choice.target)
         shape = Shape(
-            Kind.CHOICE, _keys(form), _domain(form), (), (name,), 0, adds_up=False
+            Kind.CHOICE, *_groups(priced, form), (), (name,), 0, adds_up=False
         )
         asked = reduce(lambda a, b: a + b, (loss for _, loss in choice.levels))
         chosen = (priced.step.rankings[choice.ranking].value, choice.target)
@@ -212,8 +222,9 @@ def _whole(priced: PricedStep, form: Canonical, order: tuple[int, ...]) -> Piece
     }
     shape = Shape(
         Kind.WHOLE,
-        _keys(form),
+        tuple(sorted(form.keys)),
         None,
+        (),
         tuple((name, sums[name][1]) for name in sorted(sums)),
         tuple(sorted(chosen)),
         0,
@@ -245,19 +256,23 @@ def _choice_name(form: Canonical, ranking: int, target: RankTarget) -> str:
     return digest(form.rankings[ranking] + target_digest(target))
 
 
-def _keys(form: Canonical) -> tuple[str, ...]:
-    return tuple(sorted(form.keys))
-
-
-def _domain(form: Canonical) -> Domain | None:
-    return None if form.domain is None else tuple(sorted(form.domain))
+def _groups(
+    priced: PricedStep, form: Canonical
+) -> tuple[tuple[str, ...], Domain | None, tuple[bool, ...]]:
+    """Return keys, the lists of their groups, and which of these are complete."""
+    keys = tuple(sorted(form.keys))
+    if form.domain is None:
+        return keys, None, ()
+    known = zip(form.domain, complete_sources(priced.step), strict=True)
+    ordered = sorted(known)
+    return keys, tuple(axis for axis, _ in ordered), tuple(c for _, c in ordered)
 
 
 def _view(form: Canonical, shape: Shape, parts: Sequence[object]) -> View | None:
     """Return what names a piece; ``None``: nothing does."""
     if form.volatile:
         return None
-    facts = [form.source, form.bounding, shape.text(), parts]
+    facts = [form.source, form.bounding, shape.text(), parts, VERSION]
     return View(digest(json.dumps(facts)), _source(form), shape.text())
 
 

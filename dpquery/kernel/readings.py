@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from dpquery.noise.calibration import Additive, Law
 from dpquery.noise.intervals import Reading
 from dpquery.plan.aggregates import Moment, RankTarget
 
 if TYPE_CHECKING:
-    from dpquery.noise.calibration import Additive
     from dpquery.plan.aggregates import GridValue
 
 Key = tuple[Any, ...]
@@ -33,6 +33,13 @@ class Noisy:
     def of(cls, value: int, noise: Additive, steps: int) -> Noisy:
         """Return one reading, in sub-steps."""
         return cls(((Fraction(1, steps), Reading(value, noise)),))
+
+    @classmethod
+    def normal(cls, value: Fraction, deviation: float) -> Noisy:
+        """Return a value with about normal noise: a sum of many readings."""
+        parts = 1 << 20
+        noise = Additive(Law.GAUSSIAN, 1, deviation * parts)
+        return cls(((Fraction(1, parts), Reading(round(value * parts), noise)),))
 
     @property
     def value(self) -> Fraction:

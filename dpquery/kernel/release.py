@@ -7,7 +7,7 @@ fails afterwards says the same whatever the cause.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from dpquery.accounting.loss import Loss
@@ -134,10 +134,16 @@ def plan(prepared: Prepared, asked: Asked, ledger: Ledger) -> Planned:
         store = Store(
             ledger.measurements(sources, version),
             ledger.holdings(asked.analyst, sources, version),
-            lru_cache(maxsize=64)(lambda id_: read(ledger.readings(id_))),
+            partial(_readings, ledger),
         )
     definition = prepared.loss.definition
     return Planned(prepared, planned(prepared.steps, pieces, store, definition), store)
+
+
+@lru_cache(maxsize=64)
+def _readings(ledger: Ledger, measurement_id: str) -> StoredReadings:
+    """Return what was measured; it never changes, and is read from text once."""
+    return read(ledger.readings(measurement_id))
 
 
 def _own(piece: Piece, analyst: str) -> Piece:

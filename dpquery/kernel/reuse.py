@@ -2,10 +2,10 @@
 
 The store (theory.md 5.1): a piece that was measured with at least the accuracy that is
 asked for is free; one that was measured with less pays the difference, and both are
-merged by inverse variance, for precision and ρ are proportional: ρ = Δ²/(2σ²). What is
-added up from finer groups counts with the precision that it has then. Under pure DP
-losses are not proportional to precisions, so there only what is accurate enough by
-itself is used.
+merged by inverse variance, for precision and ρ are proportional: ρ = Δ²/(2σ²). Tables
+of sums by public groups also know of each other (marginals.py): finer ones are added
+up, and what tables have in common is known better. Under pure DP losses are not
+proportional to precisions, so there only what is accurate enough by itself is used.
 
 Soundness: the dataset's ledger adds up every fresh measurement, and all else is made of
 what was measured (docs/privacy.md). Decisions read the ledger and the query only.
@@ -15,32 +15,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from dpquery.accounting.accountant import loss_of_events
 from dpquery.accounting.loss import AMOUNT_UNITS, Definition, Loss
+from dpquery.kernel.marginals import Axes, Axis, Sizes, missing, related
 from dpquery.kernel.pieces import Kind, Piece, Shape
 from dpquery.kernel.pricing import SMALLEST_SHARE
-from dpquery.kernel.stored import StoredReadings
 from dpquery.ledger.records import Holding, NewMeasurement
-from dpquery.noise.calibration import Additive, Law, calibrate
+from dpquery.noise.calibration import Additive, calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from dpquery.accounting.events import Event
     from dpquery.kernel.pricing import PricedStep
-    from dpquery.kernel.readings import Key
-    from dpquery.ledger.records import Measurement
+    from dpquery.kernel.stored import StoredReadings
+    from dpquery.ledger.records import Measurement, View
 
     Load = Callable[[str], StoredReadings]
 
 ALMOST_GAUSSIAN = 3.0
 """σ from which a sum of discrete Gaussians is one, within 1e-38 (Kairouz-Liu-Steinke
 2021, arXiv 2102.06387); below, nothing is added up."""
-MOST_CELLS = 1 << 20
-"""Groups that one group is added up from, at most."""
+MOST_AXES = 6
+"""Lists of groups of one table whose parts are told apart: their number doubles with
+each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,11 @@ class Known:
 
     measurement: Measurement
     shape: Shape
-    worth: int
-    """The ρ, in the ledger's units, that a measurement of this precision costs."""
-    places: tuple[int, ...]
-    """Where each key of the piece stands among the measurement's keys."""
+
+    @property
+    def axes(self) -> Axes:
+        """The lists of its groups."""
+        return frozenset(self.shape.domain or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +172,27 @@ def _use(piece: Piece, store: Store) -> Use:
     asked = piece.asked
     if piece.view is None:
         return Use(piece, (), asked, asked)
-    known = _known(piece, store)
-    fresh = _missing(piece, [(k.worth, k.measurement.loss.delta) for k in known])
-    if not _merges(piece):  # one measurement that is good enough, or a fresh one
-        best = max(known, key=lambda k: k.worth, default=None)
-        known = () if best is None or fresh is not None else (best,)
+    free = Loss.zero(asked.definition)
     held = store.held(piece)
-    paid = [] if held is None else [(held.amount, held.delta)]
-    paid += [(worth, 0) for worth in _worths_held(piece, store)]
-    missing = _missing(piece, paid)
-    price = Loss.zero(asked.definition) if missing is None else missing
-    same = (each.number for each in store.measurements if each.view == piece.view)
-    return Use(piece, known, fresh, price, max(same, default=0))
+    mine = [each for each in store.measurements if each.view == piece.view]
+    newest = max((each.number for each in mine), default=0)
+    if adds_up(piece):
+        known, fresh = _of_tables(piece, store)
+        price = _missing_for_analyst(piece, store)
+        return Use(piece, known, fresh, price or free, newest)
+    direct = [Known(each, store.shape(each.view.shape)) for each in mine]
+    known, fresh = _first_that_suffice(piece, direct)
+    amounts = [] if held is None else [held.amount]
+    price = _missing(piece, amounts)
+    return Use(piece, known, fresh, price or free, newest)
+
+
+def adds_up(piece: Piece) -> bool:
+    """Return whether a piece is a table that others may have a part in."""
+    shape = piece.shape
+    if not (_merges(piece) and shape.adds_up and piece.kind is Kind.VECTOR):
+        return False
+    return shape.domain is not None and len(shape.domain) <= MOST_AXES
 
 
 def _merges(piece: Piece) -> bool:
@@ -191,106 +201,147 @@ def _merges(piece: Piece) -> bool:
     return gaussian and piece.kind in {Kind.VECTOR, Kind.UNION}
 
 
-def _missing(piece: Piece, known: Sequence[tuple[int, int]]) -> Loss | None:
+def _first_that_suffice(
+    piece: Piece, direct: list[Known]
+) -> tuple[tuple[Known, ...], Loss | None]:
+    """
+    Return the oldest measurements that are enough, or all and what is missing.
+
+    The oldest, so that the same question has the same answer for as long as the data
+    is the same, whatever others ask meanwhile.
+    """
+    if not _merges(piece):
+        enough = [k for k in direct if k.measurement.loss.amount >= piece.asked.amount]
+        return tuple(enough[:1]), None if enough else piece.asked
+    amounts = [known.measurement.loss.amount for known in direct]
+    for count in range(1, len(direct) + 1):
+        if _missing(piece, amounts[:count]) is None:
+            return tuple(direct[:count]), None
+    return tuple(direct), _missing(piece, amounts)
+
+
+def _missing(piece: Piece, known: Sequence[int]) -> Loss | None:
     """Return what is left to spend on a piece; ``None``: enough is known."""
     asked = piece.asked
     if not _merges(piece):
-        enough = any(amount >= asked.amount for amount, _ in known)
+        enough = any(amount >= asked.amount for amount in known)
         return None if enough else asked
-    amount = asked.amount - sum(amount for amount, _ in known)
+    return _at_least(piece, asked.amount - sum(known))
+
+
+def _at_least(piece: Piece, amount: int) -> Loss | None:
+    """Return a loss that noise can be made for; ``None`` for nothing."""
     if amount <= 0:
         return None
+    asked = piece.asked
     least = min(SMALLEST_SHARE, asked.amount)
-    return Loss(asked.definition, max(amount, least))
+    return Loss(asked.definition, min(max(amount, least), asked.amount))
 
 
-def _known(piece: Piece, store: Store) -> tuple[Known, ...]:
+# --- tables ------------------------------------------------------------------------
+
+
+def _of_tables(piece: Piece, store: Store) -> tuple[tuple[Known, ...], Loss | None]:
+    """Return the oldest tables that are enough, or all and what is missing."""
+    tables = _tables(piece, store)
+    sizes = _sizes(tables, store)
+    if not set(piece.shape.domain or ()) <= sizes.keys():
+        return (), piece.asked  # how its groups are divided is not known yet
+    known = [(k.axes, k.shape, k.measurement.loss.amount) for k in tables]
+    for count in range(1, len(tables) + 1):
+        if _missing_of_table(piece, known[:count], sizes) is None:
+            return tuple(tables[:count]), None
+    return tuple(tables), _missing_of_table(piece, known, sizes)
+
+
+def _missing_for_analyst(piece: Piece, store: Store) -> Loss | None:
+    """Return what the analyst has yet to pay for a table, with what they know."""
+    sizes = _sizes(_tables(piece, store), store)
+    if not set(piece.shape.domain or ()) <= sizes.keys():
+        held = store.held(piece)
+        return _missing(piece, [] if held is None else [held.amount])
+    known = []
+    for each in store.holdings:
+        shape = store.shape(each.view.shape)
+        axes = frozenset(shape.domain or ())
+        if _is_related(piece, each.view, shape, each.loss) and axes <= sizes.keys():
+            known.append((axes, shape, each.loss.amount))
+    return _missing_of_table(piece, known, sizes)
+
+
+def _tables(piece: Piece, store: Store) -> list[Known]:
+    """Return the tables that have a part in common with a piece, oldest first."""
     found = []
     for each in store.measurements:
         shape = store.shape(each.view.shape)
-        if each.view == piece.view:
-            places = tuple(range(len(shape.keys)))
-            found.append(Known(each, shape, each.loss.amount, places))
-        elif _rolls_up(piece, each.view.source, shape):
-            worth = _worth(piece, shape, each.loss, _cells(piece, shape, each, store))
-            if worth:
-                places = tuple(shape.keys.index(key) for key in piece.shape.keys)
-                found.append(Known(each, shape, worth, places))
-    return tuple(found)
-
-
-def _worths_held(piece: Piece, store: Store) -> list[int]:
-    """Return the precision of what the analyst holds of finer groups."""
-    found = []
-    for held in store.holdings:
-        shape = store.shape(held.view.shape)
-        if held.view != piece.view and _rolls_up(piece, held.view.source, shape):
-            for each in store.measurements:
-                if each.view == held.view:
-                    cells = _cells(piece, shape, each, store)
-                    found.append(_worth(piece, shape, held.loss, cells))
-                    break
+        if _is_related(piece, each.view, shape, each.loss):
+            found.append(Known(each, shape))
     return found
 
 
-def _rolls_up(piece: Piece, source: str, shape: Shape) -> bool:
-    """
-    Return whether a piece's groups are sums of a measurement's groups.
-
-    The same rows and bounding, more keys, and the lists of groups of the keys that
-    both have are the same. A group is then the sum over the lists of the others.
-    """
-    mine = piece.shape
-    if piece.view is None or source != piece.view.source or not _merges(piece):
+def _is_related(piece: Piece, view: View, shape: Shape, loss: Loss) -> bool:
+    """Return whether a table of the same rows has a part in common with a piece."""
+    if view == piece.view:
+        return True
+    if piece.view is None or view.source != piece.view.source:
         return False
-    if shape.kind is not Kind.VECTOR or not (shape.adds_up and mine.adds_up):
+    if shape.kind is not Kind.VECTOR or not shape.adds_up or shape.domain is None:
         return False
-    if mine.domain is None or shape.domain is None:
+    if len(shape.domain) > MOST_AXES:
         return False
-    more = set(shape.keys) - set(mine.keys)
-    if not more or not set(mine.keys) < set(shape.keys):
+    if not {name for name, _ in piece.shape.moments} <= dict(shape.moments).keys():
         return False
-    dropped = [keys for keys, _ in shape.domain if not set(keys) <= set(mine.keys)]
-    kept = {each for each in shape.domain if set(each[0]) <= set(mine.keys)}
-    if not all(set(keys) <= more for keys in dropped) or kept != set(mine.domain):
+    wanted, axes = frozenset(piece.shape.domain or ()), frozenset(shape.domain)
+    # rows that one table has no group for must not be in the other's total
+    apart = (wanted - axes) | (axes - wanted)
+    if not apart <= piece.shape.complete_axes | shape.complete_axes:
         return False
-    return {name for name, _ in mine.moments} <= {name for name, _ in shape.moments}
+    gaussian = _variance(shape, loss.amount) >= ALMOST_GAUSSIAN**2
+    return gaussian and related(wanted, axes)
 
 
-def _cells(piece: Piece, shape: Shape, measured: Measurement, store: Store) -> int:
-    """Return how many of the measurement's groups make one of the piece's."""
-    if store.load is None:
-        return 0
-    kept = [shape.keys.index(key) for key in piece.shape.keys]
-    keys = store.load(measured.id).keys
-    coarse = {tuple(key[at] for at in kept) for key in keys}
-    return len(keys) // len(coarse) if coarse else 0
+def _sizes(tables: Sequence[Known], store: Store) -> dict[Axis, int]:
+    """Return how many groups each axis of the tables has."""
+    found: dict[Axis, int] = {}
+    for each in tables:
+        if store.load is not None and not each.axes <= found.keys():
+            keys = store.load(each.measurement.id).keys
+            for axis in each.axes:
+                places = places_of(each.shape, axis)
+                found[axis] = len({tuple(key[at] for at in places) for key in keys})
+    return found
 
 
-def _worth(piece: Piece, shape: Shape, loss: Loss, cells: int) -> int:
-    """
-    Return the ρ of a direct measurement with the precision of a sum of *cells*.
+def places_of(shape: Shape, axis: Axis) -> tuple[int, ...]:
+    """Return where the keys of an axis stand among a shape's keys."""
+    return tuple(shape.keys.index(key) for key in axis[0])
 
-    In steps of the grid the sum has σ = √cells·σ_fine; a direct measurement of that σ
-    costs Δ²/(2σ²). The moment of least precision counts, rounded down.
-    """
-    mine = piece.shape
-    fine_steps = dict(shape.moments)
-    if not 0 < cells <= MOST_CELLS or not loss.amount:
-        return 0
-    # σ² in sub-steps, from ρ = Δ²/(2σ²)
-    fine = Fraction(shape.sensitivity**2 * AMOUNT_UNITS, 2 * loss.amount)
-    if fine < ALMOST_GAUSSIAN**2:
-        return 0
-    worths = []
+
+def _missing_of_table(
+    piece: Piece, known: Sequence[tuple[Axes, Shape, int]], sizes: Sizes
+) -> Loss | None:
+    """Return what is left to spend, for every moment to be as good as asked for."""
+    if not any(amount for _, _, amount in known):
+        return piece.asked
+    mine, axes = piece.shape, frozenset(piece.shape.domain or ())
+    amounts = []
     for name, steps in mine.moments:
-        variance = fine * cells * Fraction(steps, fine_steps[name]) ** 2
-        worths.append(Fraction(mine.sensitivity**2 * AMOUNT_UNITS, 2) / variance)
-    return math.floor(min(worths))
+        target = _variance(mine, piece.asked.amount) / steps**2
+        variances = [
+            (each, _variance(shape, amount) / dict(shape.moments)[name] ** 2)
+            for each, shape, amount in known
+            if amount
+        ]
+        precision = missing(axes, variances, sizes, target)
+        # ρ = Δ²/(2σ²), with σ in sub-steps
+        rho = precision * mine.sensitivity**2 / (2 * steps**2)
+        amounts.append(math.ceil(rho * AMOUNT_UNITS))
+    return _at_least(piece, max(amounts))
 
 
-def _same(known: Known, piece: Piece) -> bool:
-    return known.measurement.view == piece.view
+def _variance(shape: Shape, amount: int) -> float:
+    """Return σ² in sub-steps of noise that costs an amount of ρ; σ² = Δ²/(2ρ)."""
+    return shape.sensitivity**2 * AMOUNT_UNITS / (2 * amount) if amount else math.inf
 
 
 def _events(priced: PricedStep, uses: Sequence[Use]) -> list[Event]:
@@ -317,30 +368,6 @@ def _loss(uses: Sequence[Use], events: Sequence[Event], definition: Definition) 
         msg = "the noise of this query would lose more than its price"
         raise RuntimeError(msg)
     return loss
-
-
-def rolled(known: Known, stored: StoredReadings, piece: Piece) -> StoredReadings:
-    """
-    Return an earlier measurement as readings of *piece*: as they are, or added up.
-
-    A sum of n Gaussians of deviation σ is one of √n·σ.
-    """
-    names = [name for name, _ in known.shape.moments]
-    columns = [names.index(name) for name, _ in piece.shape.moments]
-    if _same(known, piece):
-        return stored
-    sums: dict[Key, list[int]] = {}
-    cells = 0
-    for key, values in stored.values.items():
-        coarse = tuple(key[at] for at in known.places)
-        found = sums.setdefault(coarse, [0] * len(columns))
-        for at, column in enumerate(columns):
-            found[at] += values[column]
-        cells += 1
-    each = math.sqrt(cells / len(sums)) if sums else 1.0
-    fine = [stored.noise[column] for column in columns]
-    noise = tuple(Additive(Law.GAUSSIAN, n.sensitivity, n.scale * each) for n in fine)
-    return StoredReadings(noise, {key: tuple(found) for key, found in sums.items()})
 
 
 def holdings_of(reuse: Reuse, store: Store) -> tuple[Holding, ...]:

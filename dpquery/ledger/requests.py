@@ -96,7 +96,7 @@ def decide(ledger: Ledger, number: int | str, decision: Decision) -> Request:
     Write down what the owner says to a request; once.
 
     Raises:
-        ConfigError: DPQ430, there is none of this number; DPQ431, it was decided.
+        ConfigError: DPQ440, there is none of this number; DPQ441, it was decided.
         ValueError: It would have ended already.
     """
     with ledger.recording() as recording:
@@ -105,7 +105,7 @@ def decide(ledger: Ledger, number: int | str, decision: Decision) -> Request:
         if request.state != OPEN:
             msg = f"request {request.number} was {request.state} before"
             hint = "a decision stays; the analyst may ask again"
-            raise ConfigError(msg, code="DPQ431", hint=hint)
+            raise ConfigError(msg, code="DPQ441", hint=hint)
         now = time_of(connection)
         expires = decision.expires and decision.expires(now)
         if expires is not None and expires <= now:
@@ -148,7 +148,7 @@ def find(ledger: Ledger, number: int | str) -> Request:
     Return one request.
 
     Raises:
-        ConfigError: DPQ430, there is none of this number.
+        ConfigError: DPQ440, there is none of this number.
     """
     with ledger.reading() as connection:
         return _one(connection, number)
@@ -176,7 +176,7 @@ def _one(connection: Connection, number: int | str) -> Request:
     if row is None:
         msg = f"there is no request {text[:20]!r}"
         hint = "`dpquery requests --all` lists them"
-        raise ConfigError(msg, code="DPQ430", hint=hint)
+        raise ConfigError(msg, code="DPQ440", hint=hint)
     return _request(row, time_of(connection))
 
 

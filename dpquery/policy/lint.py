@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from dpquery.policy.advice import Advice, Finding, Rule, Severity
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.policy.engine_types import DECIMAL
 from dpquery.policy.lint_epochs import EPOCH_RULES
+from dpquery.policy.lint_use import USE_RULES
 from dpquery.policy.ownership import find, path, references
 from dpquery.policy.values import is_number
 
@@ -31,6 +33,7 @@ _INTEGER_BITS = {
     "USMALLINT": (0, 2**16 - 1),
     "UINTEGER": (0, 2**32 - 1),
 }
+_IGNORE = re.compile(r"#\s*dpq:\s*ignore\[([\w\s,]+)\][^\S\n]*\S", re.ASCII)
 _NUMBERS = {SqlType.INTEGER, SqlType.DECIMAL, SqlType.DOUBLE}
 
 
@@ -39,13 +42,27 @@ def lint(loaded: LoadedPolicy, catalog: Catalog | None = None) -> list[Finding]:
     Return advice on the policy, in the order of the file.
 
     Rules about the types of columns need the *catalog*, and say nothing without it.
+    What a comment ``# dpq: ignore[P110] REASON`` names is left out, there or in the
+    line above; a reason is needed.
     """
     found = [
         Finding(code, severity, said.message, loaded.place(said.at), said.hint)
         for code, (severity, rule) in RULES.items()
         for said in rule(loaded.policy, catalog)
     ]
-    return sorted(found, key=lambda each: (each.place.line, each.place.column))
+    lines = loaded.document.text.split("\n")
+    heard = [each for each in found if not _is_ignored(each, lines)]
+    return sorted(heard, key=lambda each: (each.place.line, each.place.column))
+
+
+def _is_ignored(finding: Finding, lines: list[str]) -> bool:
+    """Tell whether its line, or a comment above it, says why it is to be ignored."""
+    here = finding.place.line - 1
+    above = lines[here - 1] if here and lines[here - 1].lstrip().startswith("#") else ""
+    return any(
+        finding.code in re.split(r"[\s,]+", match[1])
+        for match in _IGNORE.finditer(f"{lines[here]}\n{above}")
+    )
 
 
 def _weak_promise(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
@@ -187,6 +204,33 @@ def _bounds_wider_than_type(
             yield Advice(at, message, hint)
 
 
+def _bounds_wider_than_values(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
+    """Noise grows with the bounds, and no value lies outside of a closed list."""
+    for name, column, said in _columns(policy):
+        listed = [each for each in said.values or () if each is not None]
+        kinds = {is_number(each) for each in (*listed, *(said.bounds or ()))}
+        if said.bounds is None or not listed or len(kinds) > 1:
+            continue
+        low, high = min(listed), max(listed)
+        if said.bounds[0] < low or said.bounds[1] > high:  # type: ignore[operator]  # of one kind
+            message = f"the bounds of `{column}` are wider than its list of values"
+            at = ("tables", name, "columns", column, "bounds")
+            yield Advice(at, message, f"narrow them to [{low}, {high}]")
+
+
+def _unit_may_be_missing(policy: Policy, catalog: Catalog | None) -> Iterator[Advice]:
+    """Rows that do not say whose they are belong to nobody, and are left out."""
+    for name, table in policy.tables.items():
+        unit = table.privacy_unit_column
+        if catalog is None or unit is None or policy.source.duckdb is None:
+            continue  # files declare nothing
+        known = catalog.tables[find(catalog.tables, name) or name]
+        if known.columns[find(known.columns, unit) or unit].nullable:
+            message = f"the database allows rows of `{name}` that are nobody's"
+            hint = f"declare `{unit}` NOT NULL; `dpquery check --data` counts them"
+            yield Advice(("tables", name, "privacy_unit_column"), message, hint)
+
+
 def _columns(policy: Policy) -> Iterator[tuple[str, str, Column]]:
     """Yield each column that is listed: its table, its name, what is said of it."""
     for name, table in policy.tables.items():
@@ -239,6 +283,9 @@ RULES: dict[str, tuple[Severity, Rule]] = {
     "P112": (Severity.WARNING, _listed_unit),
     "P113": (Severity.INFO, _no_bounds),
     "P114": (Severity.WARNING, _bounds_wider_than_type),
+    "P115": (Severity.WARNING, _bounds_wider_than_values),
+    "P116": (Severity.INFO, _unit_may_be_missing),
+    **USE_RULES,
     **EPOCH_RULES,
 }
 """All rules; the docstring of each is the reason that documentation gives."""

@@ -53,19 +53,19 @@ def read_reason(text: str) -> str:
     Return a reason as it is kept.
 
     Raises:
-        ConfigError: DPQ432, it is empty, too long, or no text.
+        ConfigError: DPQ442, it is empty, too long, or no text.
     """
     reason = text.strip() if isinstance(text, str) else ""
     if not reason:
         msg = "a reason is missing"
         hint = "say in a sentence what it is for; the audit keeps it"
-        raise ConfigError(msg, code="DPQ432", hint=hint)
+        raise ConfigError(msg, code="DPQ442", hint=hint)
     if len(reason) > LONGEST_REASON:
         msg = f"a reason has at most {LONGEST_REASON} characters, not {len(reason)}"
-        raise ConfigError(msg, code="DPQ432", hint="shorten it")
+        raise ConfigError(msg, code="DPQ442", hint="shorten it")
     if any(not (each.isprintable() or each in "\n\t") for each in reason):
         msg = "a reason is plain text, and this has control characters"
-        raise ConfigError(msg, code="DPQ432", hint="remove them")
+        raise ConfigError(msg, code="DPQ442", hint="remove them")
     return reason
 
 
@@ -74,7 +74,7 @@ def read_end(end: End) -> Callable[[dt.datetime], dt.datetime]:
     Return what says when a grant ends, given the ledger's time.
 
     Raises:
-        ConfigError: DPQ433, it is no time and no span of time; what is returned raises
+        ConfigError: DPQ443, it is no time and no span of time; what is returned raises
             it too, for an end that is past.
     """
     reckon = _reckoned(end)
@@ -169,4 +169,4 @@ def _none(end: object) -> ConfigError:
 
 
 def _no_end(message: str, hint: str) -> ConfigError:
-    return ConfigError(message, code="DPQ433", hint=hint)
+    return ConfigError(message, code="DPQ443", hint=hint)

@@ -27,6 +27,7 @@ from dpquery.policy.load import LoadedPolicy, load
 from dpquery.policy.ownership import find
 from dpquery.service.access import dataset_promise, grant, promise_of
 from dpquery.service.alerts import alarms_of
+from dpquery.service.checking import unit_columns, unit_findings
 from dpquery.service.report import report_of
 from dpquery.service.requests import (
     End,
@@ -219,9 +220,11 @@ class Service:
             paths = ownership_keys(catalog)
             keys = [*paths, *declared_keys(catalog)] if data else []
             checks = check_keys(self._engine, keys)
+            units = check_keys(self._engine, unit_columns(catalog) if data else [])
         broken = [self._broken_key(each, paths) for each in checks if each.duplicates]
         views = [self._broken_view(*each) for each in refused_views(catalog)]
-        return [*lint(self.loaded, catalog), *views, *broken]
+        of_units = unit_findings(self.loaded, units)
+        return [*lint(self.loaded, catalog), *views, *broken, *of_units]
 
     def _broken_view(self, name: str, refusal: QueryRefused) -> Finding:
         inner = refusal.place

@@ -56,7 +56,13 @@ def test_import_dpquery_loads_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["query", "--help"], ["check", "--help"], ["docs", "DPQ110"]],
+    [
+        ["--help"],
+        ["query", "--help"],
+        ["init", "--help"],
+        ["check", "--help"],
+        ["docs", "DPQ110"],
+    ],
     ids=" ".join,
 )
 def test_help_loads_no_driver_and_no_frames(

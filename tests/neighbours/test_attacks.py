@@ -71,7 +71,7 @@ def test_answered(
 
 
 def test_texts_of_nan(connection: duckdb.DuckDBPyConnection, worlds: Worlds) -> None:
-    """DuckDB groups by the text of a NaN with a sign as if it were another each time."""
+    """DuckDB groups by the text of a NaN with a sign as if it were always another."""
     bills = [row("bills", person=who, amount="-nan") for who in ("1", "1", "2")]
     sql = "SELECT CAST(amount AS VARCHAR) AS k, COUNT(*) FROM bills GROUP BY k"
     of = Design(sql, database(bills=bills), hints=Hints(4, None))

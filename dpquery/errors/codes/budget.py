@@ -41,12 +41,12 @@ TOPICS = (
     ),
     Topic(
         "DPQ204",
-        "a block's budget is used up for this query",
-        "The owner has promised a limit for each block of the data, a month of it for "
-        "example. This query reads a block that has too little left, whoever asks. "
-        "Nothing was charged.",
-        "Ask about other blocks, ask with a smaller `--epsilon`, or repeat an earlier "
-        "question, which is free.",
+        "a block of time has too little left for this query",
+        "Under `epochs:` each block of time has a budget of its own, and a query is "
+        "charged to every block whose rows it may read. This query would go past the "
+        "budget of one of them. Nothing was charged.",
+        "Ask about other dates with a filter on the column of the blocks, or ask for "
+        "less with a smaller `--epsilon`.",
     ),
     Topic(
         "DPQ205",

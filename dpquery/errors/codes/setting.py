@@ -114,12 +114,34 @@ TOPICS = (
     ),
     Topic(
         "DPQ430",
+        "a policy is there already",
+        "`dpquery init` writes a new policy and never touches one that is there: it "
+        "may hold promises that were made.",
+        "Name another folder, or move the file away.",
+    ),
+    Topic(
+        "DPQ431",
+        "there is nothing to start from",
+        "`dpquery init --from STORE` reads names and types of a DuckDB file, or of "
+        "Parquet and CSV files, one a table. This store is not there, or holds none, "
+        "or two files would be the same table.",
+        "Give a file or a folder that has the data: `dpquery init --from "
+        "clinic.duckdb`. Without --from, an example is written.",
+    ),
+    Topic(
+        "DPQ432",
+        "the folder cannot be written",
+        "The policy could not be written where it should be.",
+        "Name a folder that you may write to: `dpquery init --from STORE FOLDER`.",
+    ),
+    Topic(
+        "DPQ440",
         "there is no such request",
         "Requests for more budget are numbered 1, 2, 3, … in each ledger.",
         "`dpquery requests --all` lists them, open and decided.",
     ),
     Topic(
-        "DPQ431",
+        "DPQ441",
         "this request was decided before",
         "A request is approved or denied once, and the audit keeps what was said. "
         "Somebody else may have been faster.",
@@ -127,14 +149,14 @@ TOPICS = (
         "the policy's own budgets can be changed at any time.",
     ),
     Topic(
-        "DPQ432",
+        "DPQ442",
         "a reason is missing, or is no text",
         "Who asks for more, and who declines, says why in a sentence or two of plain "
         "text: at most 1000 characters, no control characters. The audit keeps it.",
         "Add --reason 'final figures for the report of March'.",
     ),
     Topic(
-        "DPQ433",
+        "DPQ443",
         "this is no end of a grant",
         "What is granted may end: after a span of hours, days or weeks, with a day in "
         "UTC, which still counts, or at a time. The end lies in the future by the "
@@ -144,7 +166,7 @@ TOPICS = (
         "it, a grant does not end.",
     ),
     Topic(
-        "DPQ434",
+        "DPQ444",
         "this is no pause between two looks",
         "`dpquery budget --watch` shows the budget again after a number of seconds, "
         "from 0.1 to 86400. A number without --watch means nothing.",

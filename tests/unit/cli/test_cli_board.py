@@ -92,7 +92,7 @@ def test_the_board_into_a_file(form: str, command: Command, tmp_path: Path) -> N
 )
 def test_no_pause(arguments: tuple[str, ...], command: Command, service: Fake) -> None:
     got = command("budget", *arguments)
-    assert (got.status, got.err[:6], service.opened) == (2, "DPQ434", [])
+    assert (got.status, got.err[:6], service.opened) == (2, "DPQ444", [])
 
 
 def test_watch_until_interrupted(
@@ -218,11 +218,11 @@ def test_what_is_wrong_with_a_decision_is_usage(
     command: Command, service: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def approve(number: int, **_: object) -> None:
-        raise ConfigError(f"there is no request {number}", code="DPQ430", hint="look")
+        raise ConfigError(f"there is no request {number}", code="DPQ440", hint="look")
 
     monkeypatch.setattr(service, "approve", approve)
     got = command("approve", "7")
-    assert (got.status, got.out, got.err[:6]) == (2, "", "DPQ430")
+    assert (got.status, got.out, got.err[:6]) == (2, "", "DPQ440")
     assert command("approve", "x").status == 2
 
 

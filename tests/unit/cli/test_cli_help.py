@@ -27,7 +27,9 @@ VERBS = (
     "requests",
     "approve",
     "deny",
+    "init",
     "check",
+    "diff",
     "docs",
 )
 PREFACE = """# The command line

@@ -66,7 +66,7 @@ def test_a_request_is_open_until_it_is_decided_once(open_ledger: OpenLedger) -> 
     for again in (YES, NO):
         with pytest.raises(ConfigError) as refusal:
             requests.decide(ledger, number, again)
-        assert refusal.value.code == "DPQ431"
+        assert refusal.value.code == "DPQ441"
     kinds = [each[:2] for each in events(ledger)]
     assert kinds[-2:] == [("alice", "requested"), ("(owner)", "approved")]
     facts = events(ledger)[-1][2]
@@ -99,8 +99,8 @@ def test_another_amount_and_sums(open_ledger: OpenLedger) -> None:
 def test_no_such_request(open_ledger: OpenLedger, number: int) -> None:
     with pytest.raises(ConfigError) as refusal:
         requests.decide(open_ledger(), number, YES)
-    assert refusal.value.code == "DPQ430"
-    assert "DPQ430" in TOPICS
+    assert refusal.value.code == "DPQ440"
+    assert "DPQ440" in TOPICS
 
 
 def test_a_grant_ends(
@@ -167,7 +167,7 @@ def test_two_owners_decide_at_once(open_ledger: OpenLedger) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         found = sorted(threads.map(decide, ledgers))
-    assert found == ["DPQ431"] * 3 + ["approved"]
+    assert found == ["DPQ441"] * 3 + ["approved"]
     assert requests.granted(ledgers[0], "alice") == Decimal("0.5")
 
 

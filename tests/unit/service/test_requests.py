@@ -126,6 +126,7 @@ def test_a_grant_that_ends_leaves_what_was_spent(
         ("2w", (NOW + dt.timedelta(days=14)).isoformat()),
         (dt.timedelta(days=1), (NOW + dt.timedelta(days=1)).isoformat()),
     ],
+    ids=[str(at) for at in range(9)],
 )
 def test_ends(
     open_ward: Open, monkeypatch: pytest.MonkeyPatch, end: End, found: str
@@ -164,7 +165,7 @@ def test_ends_that_are_none(open_ward: Open, end: End) -> None:
         return
     with pytest.raises(dpquery.ConfigError) as refusal:
         service.approve(1, expires=end)
-    assert refusal.value.code == "DPQ433"
+    assert refusal.value.code == "DPQ443"
     assert service.requests()[0].state == "open"
 
 
@@ -192,8 +193,8 @@ def test_reasons_that_are_none(open_ward: Open, reason: str) -> None:
     session = service.session("alice")
     with pytest.raises(dpquery.ConfigError) as refusal:
         session.request(1, reason)
-    assert refusal.value.code == "DPQ432"
-    assert "DPQ432" in TOPICS
+    assert refusal.value.code == "DPQ442"
+    assert "DPQ442" in TOPICS
     session.request(Decimal("0.1"), "Übersicht\nfür März")
     with pytest.raises(dpquery.ConfigError):
         service.deny(1, reason=reason)
@@ -212,7 +213,7 @@ def test_no_such_request(open_ward: Open) -> None:
     for number in (0, 7, 10**30, -1, "x", "", True, 1.5, "1_0"):
         with pytest.raises(dpquery.ConfigError) as refusal:
             service.approve(number)
-        assert refusal.value.code == "DPQ430"
+        assert refusal.value.code == "DPQ440"
 
 
 # --- budgets that change in the policy -------------------------------------------

@@ -231,6 +231,23 @@ def test_a_declared_key_that_is_none_is_found(open_ward: Open, folder: Path) -> 
     assert service.session("alice").query(COUNT).columns == ("n",)
 
 
+def test_the_owner_is_told_of_rows_of_nobody_and_of_a_large_delta(
+    open_ward: Open, folder: Path
+) -> None:
+    def found(*edits: tuple[str, str]) -> dict[str, str]:
+        with open_ward(*edits) as service:
+            checked = service.check(data=True)
+        return {each.code: each.message for each in checked if each.code > "P192"}
+
+    assert found() == {}
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute("INSERT INTO patients VALUES (NULL, 'f', 30, NULL)")
+    rows = "1 rows of patients do not say whose they are"
+    assert found() == {"P193": rows}
+    large = found(("delta: 1e-6", "delta: 3.4e-4"))
+    assert large == {"P193": rows, "P194": "delta 0.00034 is large for 300 units"}
+
+
 def test_dates_of_public_tables_outside_the_calendar(
     open_ward: Open, folder: Path
 ) -> None:
