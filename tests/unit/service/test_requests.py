@@ -64,7 +64,7 @@ def test_denied(open_ward: Open) -> None:
     service = open_ward()
     session = service.session("alice")
     session.request("0.5", "why not")
-    assert service.deny(1, reason="no").answer == "no"
+    assert service.deny("1", "no").answer == "no"
     assert session.budget().total.epsilon == 1.0
     assert [(each.state, each.answer) for each in session.requests()] == [
         ("denied", "no")
@@ -210,7 +210,7 @@ def test_who_is_not_listed_any_more(open_ward: Open) -> None:
 
 def test_no_such_request(open_ward: Open) -> None:
     service = open_ward()
-    for number in (0, 7, 10**30):
+    for number in (0, 7, 10**30, -1, "x", "", True, 1.5, "1_0"):
         with pytest.raises(dpquery.ConfigError) as refusal:
             service.approve(number)
         assert refusal.value.code == "DPQ440"
