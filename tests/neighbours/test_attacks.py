@@ -19,7 +19,7 @@ from dpquery.plan.rewrite import BoundingRules
 
 from .choices import Choices
 from .clinic import ROW, Hints, people
-from .designs import Design, database, problem, row
+from .designs import Design, database, problem, row, visit
 from .examples import DATABASE_BYTES, Asked, make_rows
 from .questions import Question
 from .removal import Removal
@@ -75,4 +75,20 @@ def test_texts_of_nan(connection: duckdb.DuckDBPyConnection, worlds: Worlds) -> 
     bills = [row("bills", person=who, amount="-nan") for who in ("1", "1", "2")]
     sql = "SELECT CAST(amount AS VARCHAR) AS k, COUNT(*) FROM bills GROUP BY k"
     of = Design(sql, database(bills=bills), hints=Hints(4, None))
+    assert not problem(connection, worlds, of)
+
+
+def test_sums_over_a_full_join_with_nothing(
+    connection: duckdb.DuckDBPyConnection, worlds: Worlds
+) -> None:
+    """DuckDB takes such a join to have few rows, and the sum to be within the clip."""
+    visits = [visit(at, "1", stay="5") for at in range(10)]
+    people_ = [row("people", id="2", born="5", region="south")]
+    sql = (
+        "SELECT p.region AS k, SUM(v.stay, contribution_bounds_per_row => (0, 2)) "
+        "FROM (visits AS v LEFT JOIN (SELECT code AS k, COUNT(*) AS m FROM visits "
+        "GROUP BY 1) AS a ON v.code = a.k) FULL JOIN people AS p ON v.person = p.id "
+        "GROUP BY 1"
+    )
+    of = Design(sql, database(visits=visits, people=people_), hints=Hints(2, 2))
     assert not problem(connection, worlds, of)
