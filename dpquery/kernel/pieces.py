@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from dpquery.plan.analysis.canonical import Canonical
     from dpquery.plan.program import ReleaseStep
 
+VERSION = 1
+"""Raised by one when another function of the data is measured for the same plan."""
 Domain = tuple[tuple[tuple[str, ...], str], ...]
 
 
@@ -270,7 +272,7 @@ def _view(form: Canonical, shape: Shape, parts: Sequence[object]) -> View | None
     """Return what names a piece; ``None``: nothing does."""
     if form.volatile:
         return None
-    facts = [form.source, form.bounding, shape.text(), parts]
+    facts = [form.source, form.bounding, shape.text(), parts, VERSION]
     return View(digest(json.dumps(facts)), _source(form), shape.text())
 
 

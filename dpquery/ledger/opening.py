@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
 
+from dpquery.errors import LedgerError
 from dpquery.ledger import head as heads
+from dpquery.ledger.failures import cannot_open
 from dpquery.ledger.journal import Journal, rolled_back
 from dpquery.ledger.migration import create_tables
 from dpquery.ledger.schema import META
@@ -59,6 +61,33 @@ def open_database(
             raise rolled_back()  # there was a ledger: do not begin with a new one
         create(path, partial(create_tables, definition=definition))
     return SQLiteFile(path, busy_seconds), journal
+
+
+def open_to_read(location: str, busy_seconds: float = 10.0) -> Database:
+    """
+    Return the database at *location* as it is, even if :class:`Ledger` refuses it.
+
+    Nothing is created, brought forward or written.
+
+    Raises:
+        LedgerError: it is not there.
+    """
+    if is_server(location):
+        return open_server(location, busy_seconds)
+    path = locate(location)
+    if not is_there(path):
+        raise cannot_open("it is not there")
+    database = SQLiteFile(path, busy_seconds, "ro")
+    try:
+        with database.reading() as connection:
+            inspect(connection).get_table_names()
+    except LedgerError as error:
+        database.close()
+        log = path.with_name(path.name + "-wal")
+        if error.code == "DPQ550" and not (log.exists() and log.stat().st_size):
+            # a directory in which SQLite can make nothing, and nobody has
+            return SQLiteFile(path, busy_seconds, "frozen")
+    return database
 
 
 def open_server(location: str, busy_seconds: float) -> Database:

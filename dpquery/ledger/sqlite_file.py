@@ -41,15 +41,22 @@ class SQLiteFile(Database):
     _READ = "BEGIN"
     _WRITE = "BEGIN IMMEDIATE"
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
-        """Prepare to open *path*; wait that long for its lock."""
+    def __init__(self, path: Path, busy_seconds: float, access: str = "rw") -> None:
+        """
+        Prepare to open *path*; wait that long for its lock.
+
+        With *access* ``ro`` nothing is written; with ``frozen`` nothing beside it is
+        read either, for media where nobody writes.
+        """
+        frozen = {"immutable": "1"} if access == "frozen" else {}
+        mode = "rw" if access == "rw" else "ro"  # rw: never create a file
         self._path = path
         self._identity = _identity(path)
         engine = create_engine(
             URL.create(
                 "sqlite",
                 database="file:" + quote(str(path)),
-                query={"mode": "rw", "uri": "true"},  # rw: never create a file
+                query={"mode": mode, "uri": "true"} | frozen,
             ),
             connect_args={
                 "timeout": busy_seconds,
@@ -58,7 +65,7 @@ class SQLiteFile(Database):
             },
             poolclass=NullPool,
         )
-        event.listen(engine, "connect", _configure)
+        event.listen(engine, "connect", _configure if mode == "rw" else _restrict)
         event.listen(engine, "begin", _begin)
         super().__init__(engine)
 
@@ -169,6 +176,11 @@ def _configure(connection: SQLiteConnection, _record: object) -> None:
     """Set up a new connection; the answers of pragmas are not needed."""
     for pragma in _PRAGMAS:
         connection.execute(pragma).close()
+
+
+def _restrict(connection: SQLiteConnection, _record: object) -> None:
+    """Set up a connection that only reads."""
+    connection.execute("PRAGMA trusted_schema = OFF").close()
 
 
 def _begin(connection: Connection) -> None:

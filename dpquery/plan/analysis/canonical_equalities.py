@@ -10,9 +10,17 @@ from dpquery.policy.catalog import SqlType
 if TYPE_CHECKING:
     from dpquery.plan.expressions import ColumnRef
 
-MERGED = frozenset({SqlType.INTEGER, SqlType.DATE, SqlType.BOOLEAN})
-"""Types of which equal values are the same value. Not DOUBLE: 0 and -0 are equal and
-print apart. Not VARCHAR: a column may have a collation, by which 'a' equals 'A'."""
+_MERGED = frozenset({SqlType.INTEGER, SqlType.DATE, SqlType.BOOLEAN})
+
+
+def says_value(column: ColumnRef) -> bool:
+    """
+    Return whether values of *column* that are equal are the same value.
+
+    Not in DOUBLE: 0 and -0 are equal and print apart. Not in VARCHAR: a column may have
+    a collation, by which texts are equal that are spelled differently; UUID has none.
+    """
+    return column.type in _MERGED or column.engine_type == "UUID"
 
 
 class EqualColumns:

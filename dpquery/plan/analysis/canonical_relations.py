@@ -14,12 +14,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import islice, permutations, product
-from math import factorial, prod
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from dpquery.plan.analysis.canonical_equalities import MERGED, EqualColumns
+from dpquery.plan.analysis.canonical_equalities import EqualColumns, says_value
 from dpquery.plan.analysis.canonical_expressions import (
     attributes,
     condition_terms,
@@ -29,12 +28,12 @@ from dpquery.plan.analysis.canonical_expressions import (
     term,
     together,
 )
-from dpquery.plan.expressions import Call, ColumnRef, Literal, Window
+from dpquery.plan.analysis.canonical_parts import Parts, orders, taken_apart
+from dpquery.plan.expressions import Call, ColumnRef, Literal
 from dpquery.plan.relations import (
     Filter,
     Group,
     Join,
-    JoinKind,
     Listed,
     Named,
     Project,
@@ -47,7 +46,7 @@ from dpquery.plan.relations import (
     Top,
     Unnest,
 )
-from dpquery.plan.walk import subexpressions, visible
+from dpquery.plan.walk import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -58,8 +57,6 @@ Column: TypeAlias = Callable[[ColumnRef], str]
 """What a column of one name of a relation is."""
 Environment: TypeAlias = Mapping[str, Column]
 
-MOST_ORDERS = 6
-"""Orders of leaves that are alike that are tried: all of three."""
 DEEPEST = 1
 """The depth down to which they are tried: each level takes so many times longer."""
 
@@ -73,81 +70,16 @@ def blocks(
     There are several where leaves are alike: whoever reads columns chooses one.
     """
     outer = outer or {}
-    parts = _taken_apart(relation)
+    parts = taken_apart(relation)
     shapes = [_leaf(leaf, outer, depth) for leaf in parts.leaves]
-    orders = _orders([shape.text for shape in shapes])
-    for order in orders if depth <= DEEPEST else islice(orders, 1):
+    tried = orders([shape.text for shape in shapes])
+    for order in tried if depth <= DEEPEST else islice(tried, 1):
         yield Block(parts, shapes, order, outer, depth)
 
 
 def block(relation: Relation, outer: Environment, depth: int) -> Block:
     """Return one description of *relation*, which may read *outer* columns."""
     return min(blocks(relation, outer, depth), key=lambda each: each.text)
-
-
-def _orders(texts: Sequence[str]) -> Iterator[tuple[int, ...]]:
-    """Yield the places of leaves among all, sorted; alike ones in several orders."""
-    alike: dict[str, list[int]] = {}
-    for at, text in enumerate(texts):
-        alike.setdefault(text, []).append(at)
-    groups: list[Sequence[int]] = [alike[text] for text in sorted(alike)]
-    tried = [groups]
-    if prod(factorial(len(group)) for group in groups) <= MOST_ORDERS:
-        tried = [[*each] for each in product(*map(permutations, groups))]
-    for chosen in tried:
-        in_order = [at for group in chosen for at in group]
-        yield tuple(in_order.index(at) for at in range(len(texts)))
-
-
-# --- parts -----------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Parts:
-    """What a block is made of, from left to right."""
-
-    leaves: list[Relation] = field(default_factory=list)
-    projects: list[Project] = field(default_factory=list)
-    attached: list[Join | Unnest] = field(default_factory=list)
-    conditions: list[Expression] = field(default_factory=list)
-
-
-def _taken_apart(relation: Relation) -> _Parts:
-    parts = _Parts()
-    _add(relation, parts)
-    return parts
-
-
-def _add(relation: Relation, parts: _Parts) -> None:
-    match relation:
-        case Filter(child=child, predicate=predicate):
-            _add(child, parts)
-            parts.conditions.append(predicate)
-        case Join(kind=JoinKind.FULL):
-            parts.leaves.append(relation)
-        case Join(kind=JoinKind.INNER, lateral=False, left=left, right=right):
-            _add(left, parts)
-            _add(right, parts)
-            parts.conditions.append(relation.condition)
-        case Join(left=left):
-            _add(left, parts)
-            parts.attached.append(relation)
-        case Unnest(child=child):
-            _add(child, parts)
-            parts.attached.append(relation)
-        case Project(child=child, distinct=False, columns=columns) if not any(
-            isinstance(part, Window)
-            for each in columns
-            for part in subexpressions(each.expression)
-        ):
-            _add(child, parts)
-            parts.projects.append(relation)
-        case (
-            Scan() | Listed() | Released() | Sample() | Top() | Project() | Group()
-        ) | SetOperation():
-            parts.leaves.append(relation)
-        case _:
-            assert_never(relation)
 
 
 # --- leaves ----------------------------------------------------------------------
@@ -167,21 +99,10 @@ def _leaf(leaf: Relation, outer: Environment, depth: int) -> _Shape:
     match leaf:
         case Scan(table=table, name=name):
             return _Shape(digest("scan", table.name), {name: _stored})
-        case Listed(name=name, columns=columns, rows=rows):
-            types = tuple(attributes(column) for column in columns)
-            cells = sorted(
-                tuple(
-                    constant_digest(value, column.type)
-                    for value, column in zip(row, columns, strict=True)
-                )
-                for row in rows
-            )
-            return _Shape(
-                digest("listed", types, tuple(cells)), _by_place(name, columns)
-            )
+        case Listed(name=name, columns=columns):
+            return _Shape(_listed(leaf), _by_place(name, columns))
         case Released(name=name, source=source, columns=columns):
-            types = tuple(attributes(column) for column in columns)
-            return _Shape(digest("released", source, types), _by_place(name, columns))
+            return _Shape(digest("released", source), _by_place(name, columns))
         case Sample(child=child, share=share, seed=seed):
             inner = block(child, outer, depth + 1)
             return _Shape(digest("sample", inner.text, str(share), seed), inner.own)
@@ -189,32 +110,14 @@ def _leaf(leaf: Relation, outer: Environment, depth: int) -> _Shape:
             inner = block(child, outer, depth + 1)
             text = digest("top", inner.text, ordering(order, inner), count)
             return _Shape(text, inner.own)
-        case Project(child=child, name=name, columns=made, distinct=distinct):
-            inner = _with_least(child, outer, depth + 1, made)
-            terms = _made("made", made, inner)
-            text = digest("computed", inner.text)
-            if distinct:
-                text = digest("distinct", inner.text, tuple(sorted({*terms.values()})))
-            return _Shape(text, _by_name(name, terms))
-        case Group(child=child, name=name, keys=keys, aggregates=aggregates):
-            inner = _with_least(child, outer, depth + 1, (*keys, *aggregates))
-            by = _made("key", keys, inner)
-            text = digest("group", inner.text, tuple(sorted({*by.values()})))
-            terms = by | _made("aggregate", aggregates, inner)
-            return _Shape(text, _by_name(name, terms))
+        case Project():
+            return _project(leaf, outer, depth)
+        case Group():
+            return _group(leaf, outer, depth)
         case SetOperation():
             return _set_operation(leaf, outer, depth)
-        case Join(kind=kind, left=left, right=right, condition=condition):
-            sides = [block(each, outer, depth + 1) for each in (left, right)]
-            columns_ = {
-                name: _wrapped(column, "side", at)
-                for at, side in enumerate(sides)
-                for name, column in side.own.items()
-            }
-            names = _Scope({**outer, **columns_}, depth + 1)
-            on = tuple(sorted(set(condition_terms(condition, names))))
-            texts = tuple(side.text for side in sides)
-            return _Shape(digest("join", kind.value, texts, on), columns_)
+        case Join():
+            return _full_join(leaf, outer, depth)
         case Filter() | Unnest():
             msg = "filters and lists are parts of a block"
             raise ValueError(msg)
@@ -224,6 +127,49 @@ def _leaf(leaf: Relation, outer: Environment, depth: int) -> _Shape:
 
 def _stored(column: ColumnRef) -> str:
     return digest("column", column.name, *attributes(column))
+
+
+def _listed(listed: Listed) -> str:
+    types = [column.type for column in listed.columns]
+    rows = (
+        tuple(
+            constant_digest(each, type_) for each, type_ in zip(row, types, strict=True)
+        )
+        for row in listed.rows
+    )
+    return digest("listed", tuple(type_.value for type_ in types), tuple(sorted(rows)))
+
+
+def _project(project: Project, outer: Environment, depth: int) -> _Shape:
+    """Return a SELECT list with windows, or without equal rows."""
+    inner = _with_least(project.child, outer, depth + 1, project.columns)
+    terms = _made("made", project.columns, inner)
+    text = digest("computed", inner.text)
+    if project.distinct:
+        text = digest("distinct", inner.text, tuple(sorted({*terms.values()})))
+    return _Shape(text, _by_name(project.name, terms))
+
+
+def _group(group: Group, outer: Environment, depth: int) -> _Shape:
+    made = (*group.keys, *group.aggregates)
+    inner = _with_least(group.child, outer, depth + 1, made)
+    keys = _made("key", group.keys, inner)
+    text = digest("group", inner.text, tuple(sorted({*keys.values()})))
+    terms = keys | _made("aggregate", group.aggregates, inner)
+    return _Shape(text, _by_name(group.name, terms))
+
+
+def _full_join(join: Join, outer: Environment, depth: int) -> _Shape:
+    sides = [block(each, outer, depth + 1) for each in (join.left, join.right)]
+    columns = {
+        name: _wrapped(column, "side", at)
+        for at, side in enumerate(sides)
+        for name, column in side.own.items()
+    }
+    names = _Scope({**outer, **columns}, depth + 1)
+    on = tuple(sorted(set(condition_terms(join.condition, names))))
+    text = digest("join", join.kind.value, tuple(side.text for side in sides), on)
+    return _Shape(text, columns)
 
 
 def _with_least(
@@ -309,7 +255,7 @@ class Block(_Scope):
 
     def __init__(
         self,
-        parts: _Parts,
+        parts: Parts,
         shapes: Sequence[_Shape],
         places: Sequence[int],
         outer: Environment,
@@ -415,10 +361,10 @@ class Block(_Scope):
                 pair = self._leaf_column(one), self._leaf_column(other)
             case _:
                 return None
-        if pair[0] is None or pair[1] is None:
+        if pair[0] is None or pair[1] is None or pair[0].type is not pair[1].type:
             return None
-        same = pair[0].type is pair[1].type and pair[0].type in MERGED
-        return (pair[0], pair[1]) if same else None
+        known = says_value(pair[0]) and says_value(pair[1])
+        return (pair[0], pair[1]) if known else None
 
     def _leaf_column(self, expression: Expression) -> ColumnRef | None:
         """Return the column of a leaf that an expression is, by whatever names."""

@@ -9,6 +9,7 @@ import pytest
 
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import BudgetExceeded
+from dpquery.ledger import audit
 from dpquery.ledger.records import DATASET, Lease, analyst_scope
 
 if TYPE_CHECKING:
@@ -150,3 +151,24 @@ def test_an_old_copy_put_back_after_the_migration_is_refused(
     with fails_with("DPQ560"):
         open_ledger()
     assert old.read_bytes() == copy
+
+
+def test_a_migrated_ledger_verifies_and_its_past_is_fixed(
+    old: Path, head: Path, open_ledger: OpenLedger, change: Change
+) -> None:
+    found = audit.verify(str(old), head).findings
+    assert [each.where for each in found] == ["ledger"]
+    assert "no audit yet" in found[0].message
+    with open_ledger() as ledger:
+        ledger.settle(Lease("r_2"), "late")
+    assert audit.verify(str(old), head).findings == ()
+    for sql, where in (
+        ("UPDATE releases SET payload = 'x' WHERE id = 'r_1'", "answers"),
+        ("UPDATE releases SET payload = 'x' WHERE id = 'r_2'", "answers"),
+        ("DELETE FROM releases WHERE id = 'r_3'", "answers"),
+        ("UPDATE debits SET scope = 'analyst:bob' WHERE number = 2", "debits"),
+    ):
+        kept = old.read_bytes()
+        change(sql)
+        assert where in {e.where for e in audit.verify(str(old), head).findings}
+        old.write_bytes(kept)
