@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from dpquery.cli import board, compare, lists, owner, query, requests, start, talk
+from dpquery.cli import (
+    board,
+    compare,
+    lists,
+    owner,
+    query,
+    requests,
+    simulate,
+    start,
+    talk,
+)
 from dpquery.cli.talk import Exit
 from dpquery.errors import DPQueryError
 
@@ -93,6 +103,10 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     (
         compare.diff,
         _examples("dpquery diff main.yaml clinic.yaml --fail-on weaker"),
+    ),
+    (
+        simulate.simulate,
+        _examples("dpquery simulate -p draft.yaml --as alice -f dashboard.sql"),
     ),
     (owner.docs, _examples("dpquery docs DPQ110")),
 )

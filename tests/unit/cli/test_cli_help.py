@@ -30,6 +30,7 @@ VERBS = (
     "init",
     "check",
     "diff",
+    "simulate",
     "docs",
 )
 PREFACE = """# The command line
