@@ -110,6 +110,7 @@ def test_charges_answers_and_notes_are_events(
         },
         "measured": list(lease.measurements),
         "used": ["m_1"],
+        "tables": [],
     }
     assert found[2].facts() == {
         "release": lease.release_id,
