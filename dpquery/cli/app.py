@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from dpquery.cli import (
+    audit,
     board,
     compare,
     lists,
     owner,
     query,
+    receipt,
     requests,
     simulate,
     start,
@@ -113,6 +115,53 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
 
 for _verb, _epilog in _VERBS:
     app.command(epilog=_epilog)(_verb)
+
+_GROUPS: tuple[
+    tuple[str, str, tuple[tuple[Callable[..., None], tuple[str, ...]], ...]], ...
+] = (
+    (
+        "audit",
+        "What the ledger's audit says, and whether it can be believed; for the owner.",
+        (
+            (audit.verify, ("dpquery audit verify",)),
+            (
+                audit.export,
+                (
+                    "dpquery audit export --since 2026-01-01 -o audit.jsonl",
+                    "dpquery audit export --format csv",
+                ),
+            ),
+            (audit.accept, ("dpquery audit accept",)),
+        ),
+    ),
+    (
+        "receipt",
+        "Signed receipts of releases, for whoever wants to check what was charged.",
+        (
+            (receipt.export, ("dpquery receipt export r_0123456789abcdef -o r.json",)),
+            (
+                receipt.verify,
+                (
+                    "dpquery receipt verify r.json --key clinic.ledger.pub",
+                    "dpquery receipt verify second.json --after first.json",
+                ),
+            ),
+        ),
+    ),
+)
+"""Verbs of two words."""
+
+for _name, _help, _members in _GROUPS:
+    _group = typer.Typer(
+        name=_name,
+        help=_help,
+        epilog=_examples(*(line for _, lines in _members for line in lines)),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    for _verb, _lines in _members:
+        _group.command(epilog=_examples(*_lines))(_verb)
+    app.add_typer(_group)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 -- typer calls it

@@ -118,6 +118,11 @@ def number(value: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def loss_name(definition: str) -> str:
+    """Return the letter of a loss under *definition*."""
+    return "ε" if definition == "pure" else "ρ"
+
+
 @dataclass(frozen=True, slots=True)
 class Talk:
     """What one verb says beside its data."""

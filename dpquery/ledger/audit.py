@@ -110,7 +110,7 @@ def _strange(connection: Connection) -> str | None:
     tables = set(inspect(connection).get_table_names())
     if META.name not in tables:
         return "it is no ledger"
-    version = _meta(connection).get("schema_version")
+    version = meta(connection).get("schema_version")
     if version == "1":
         return "it has no audit yet: the next dpquery that answers brings it forward"
     if version != str(SCHEMA_VERSION):
@@ -120,7 +120,7 @@ def _strange(connection: Connection) -> str | None:
 
 
 def _verdict(connection: Connection, head: Path | None) -> Verdict:
-    facts = _meta(connection)
+    facts = meta(connection)
     try:
         account = Account(Definition(facts.get("definition", "")))
     except ValueError:
@@ -159,7 +159,8 @@ def _heard(
                 yield entry
 
 
-def _meta(connection: Connection) -> dict[str, str]:
+def meta(connection: Connection) -> dict[str, str]:
+    """Return what a ledger says of itself."""
     rows = connection.execute(select(META.c.key, META.c.value))
     return {row.key: row.value for row in rows}
 

@@ -136,7 +136,7 @@ _KINDS: dict[str, Callable[[Account, Entry, dict[str, Any]], None]] = {
     "settled": Account._settled,  # noqa: SLF001
     "accepted": Account._accepted,  # noqa: SLF001
     **dict.fromkeys(
-        ("refused", "policy", "requested", "approved", "denied"),
+        ("refused", "policy", "requested", "approved", "denied", "alert"),
         Account._note,  # noqa: SLF001
     ),
 }

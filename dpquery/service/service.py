@@ -27,6 +27,7 @@ from dpquery.policy.load import LoadedPolicy, load
 from dpquery.policy.ownership import find
 from dpquery.service.access import dataset_promise, grant, promise_of
 from dpquery.service.alerts import alarms_of
+from dpquery.service.audit import place_of
 from dpquery.service.checking import unit_columns, unit_findings
 from dpquery.service.report import report_of
 from dpquery.service.requests import (
@@ -63,11 +64,11 @@ class Service:
         self.loaded = loaded
         self._engine = open_engine(loaded)
         try:
-            location = loaded.policy.ledger
-            if "://" not in location:
-                location = str(loaded.resolve(location))
+            place = place_of(loaded)
             definition = dataset_promise(loaded.policy).definition
-            ledger = Ledger.open(location, definition=definition)
+            ledger = Ledger.open(
+                place.location, definition=definition, head=place.server_head
+            )
         except BaseException:
             self._engine.close()
             raise

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DRIVERS = ("duckdb", "opendp", "sqlglot", "sqlalchemy")
+DRIVERS = ("duckdb", "opendp", "sqlglot", "sqlalchemy", "cryptography")
 FRAMES = ("pandas", "polars", "pyarrow")
 
 _AFTER = """

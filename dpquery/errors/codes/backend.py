@@ -231,6 +231,22 @@ TOPICS = (
         "file of the moment they are put back, not of the moment they were made.",
     ),
     Topic(
+        "DPQ561",
+        "the audit has no such release",
+        "A receipt is made of a release's events in the audit. There are none for this "
+        "id: it is misspelled, of another ledger, or older than the audit.",
+        "`dpquery history` lists releases with their ids.",
+    ),
+    Topic(
+        "DPQ562",
+        "the signing key cannot be used",
+        "Receipts are signed with an Ed25519 key in a .key file beside the ledger, "
+        "which is made when it is first needed, and checked with the .pub file beside "
+        "it. One of them cannot be read, or is no such key.",
+        "Restore the .key file, or, if it is lost, delete what is left of it: a new "
+        "one is made. Receipts that were signed with the old one need the old .pub.",
+    ),
+    Topic(
         "DPQ600",
         "the server did not answer",
         "A dpquery server could not be reached, or what answered is none. This "

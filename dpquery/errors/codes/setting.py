@@ -181,4 +181,17 @@ TOPICS = (
         "from 0.1 to 86400. A number without --watch means nothing.",
         "Write --watch, or --watch 10.",
     ),
+    Topic(
+        "DPQ450",
+        "this is no date",
+        "`dpquery audit export --since` takes a day, in UTC: year, month and day.",
+        "Write it as 2026-01-31.",
+    ),
+    Topic(
+        "DPQ451",
+        "a receipt or a key cannot be read",
+        "The file that was named is not there, is a directory, or may not be read by "
+        "this user.",
+        "Check the path; `-` reads a receipt from stdin.",
+    ),
 )

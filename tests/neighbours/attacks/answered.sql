@@ -49,4 +49,3 @@ SELECT urgent, stay, SUM(weight) FILTER (WHERE cost > 1) FROM visits GROUP BY GR
 SELECT COUNT(*) FROM (SELECT SUM(stay) FILTER (WHERE urgent) OVER (PARTITION BY person) AS s FROM visits) d WHERE s > 1;  -- *
 SELECT CAST(amount AS VARCHAR) AS k, COUNT(*) FROM bills GROUP BY k;  -- *
 SELECT COUNT(DISTINCT CAST(amount AS VARCHAR)) FROM bills;
-SELECT LOWER(p.region) AS k, SUM(v.visit, contribution_bounds_per_row => (0, 2)) FROM (SELECT code AS k, COUNT(*) AS m FROM visits GROUP BY 1) AS a RIGHT JOIN visits AS v ON v.code = a.k FULL JOIN people AS p ON v.person = p.id GROUP BY 1;  -- *
