@@ -174,7 +174,9 @@ class FakeSession:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def query(self, sql: str, *, epsilon: float | None, dialect: str) -> Release:
+    def query(
+        self, sql: str, *, epsilon: float | None, dialect: str, as_of: str | None = None
+    ) -> Release:
         self.asked.append((sql, epsilon, dialect))
         if self.failure is not None:
             raise self.failure
