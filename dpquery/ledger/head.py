@@ -18,7 +18,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ def read(path: Path) -> Head | None:
         return None
     except OSError:
         raise _unreadable(path) from None
-    return _newest(path, data)
+    return _newer(path, *_both(data))
 
 
 @contextlib.contextmanager
@@ -91,7 +91,9 @@ class Held:
     head: Head | None = None
     """``None`` when there is no file."""
     _descriptor: int | None = None
-    _slots: list[bytes] = field(default_factory=list)
+    _width: int = 0
+    _older: int = 0
+    """The slot to be written over."""
 
     def open(self, until: float) -> None:
         """Open and lock the file, if there is one, and read it."""
@@ -110,9 +112,10 @@ class Held:
             data = _all(self._descriptor)
         except OSError as error:
             raise _failure(self.path, error) from None
-        self.head = _newest(self.path, data)
-        width = len(data) // 2
-        self._slots = [data[:width], data[width:]]
+        self._width = len(data) // 2
+        first, second = _both(data)
+        self.head = _newer(self.path, first, second)
+        self._older = 1 if first is self.head else 0
 
     def _file(self) -> int:
         if self._descriptor is None:
@@ -135,7 +138,7 @@ class Held:
             LedgerError: there is no room for it.
         """
         needed = len(_line(head, 0))
-        if self._slots and needed <= len(self._slots[0]):
+        if needed <= self._width:
             return
         before = self.head or Head(head.ledger, 0, "", {})
         width = max(_NARROWEST, -(-2 * needed // _SECTOR) * _SECTOR)
@@ -154,17 +157,15 @@ class Held:
         Raises:
             LedgerError: it cannot be written.
         """
-        width = len(self._slots[0])
-        at = 1 if _read(self._slots[0]) == self.head else 0  # the older one
-        line = _line(head, width)
+        line = _line(head, self._width)
         try:
-            os.lseek(self._file(), at * width, os.SEEK_SET)
+            os.lseek(self._file(), self._older * self._width, os.SEEK_SET)
             written = os.write(self._file(), line)
         except OSError as error:
             raise _failure(self.path, error) from None
-        if written != width:
+        if written != self._width:
             raise full()
-        self._slots[at], self.head = line, head
+        self._older, self.head = 1 - self._older, head
 
     def close(self) -> None:
         """Let others write."""
@@ -234,20 +235,37 @@ def _replace(path: Path, data: bytes) -> None:
         raise
 
 
+def _body(head: Head) -> str:
+    return to_body(
+        {
+            "ledger": head.ledger,
+            "number": head.number,
+            "hash": head.hash,
+            "spent": head.spent,
+        }
+    )
+
+
 def _line(head: Head, width: int) -> bytes:
     """Return a slot: JSON, its checksum, and blanks up to *width*."""
-    body = to_body(asdict(head))
-    line = json.dumps({"check": digest(body)[:16], "head": asdict(head)})
-    return line.ljust(width - 1).encode() + b"\n"
+    body = _body(head)
+    line = f'{{"check":"{digest(body)[:16]}","head":{body}}}'
+    return line.encode().ljust(width - 1) + b"\n"
 
 
-def _newest(path: Path, data: bytes) -> Head:
-    """Return the newer one of two slots."""
+def _both(data: bytes) -> tuple[Head | None, Head | None]:
+    """Return what is in the two slots."""
     width = len(data) // 2
-    found = [h for h in (_read(data[:width]), _read(data[width:])) if h is not None]
-    if not found:
+    return _read(data[:width]), _read(data[width:])
+
+
+def _newer(path: Path, first: Head | None, second: Head | None) -> Head:
+    """Return the newer one of two heads."""
+    if first is None or (second is not None and second.number > first.number):
+        first = second
+    if first is None:
         raise damaged(f"{path.name} beside it cannot be understood")
-    return max(found, key=lambda head: head.number)
+    return first
 
 
 def _read(slot: bytes) -> Head | None:
@@ -262,7 +280,7 @@ def _read(slot: bytes) -> Head | None:
         head = Head(
             str(facts["ledger"]), int(facts["number"]), str(facts["hash"]), spent
         )
-        whole = line["check"] == digest(to_body(asdict(head)))[:16]
+        whole = line["check"] == digest(_body(head))[:16]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return head if whole else None

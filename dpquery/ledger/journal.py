@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, false, func, insert, select
+from sqlalchemy import delete, false, insert, select
 
 from dpquery.errors import LedgerError
 from dpquery.ledger import books
@@ -42,16 +42,19 @@ class Recording:
     """The ledger's own name."""
     head: Head | None = None
     """The newest event, durable once the transaction has ended without an error."""
+    last: tuple[int, str] | None = None
+    """Number and hash of the newest event, if they are known."""
 
     def append(self, actor: str, kind: str, facts: Mapping[str, Any]) -> Entry:
         """Write an event, in the transaction of what it tells of."""
-        number, previous = newest(self.connection)
+        number, previous = self.last or newest(self.connection)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         new = number + 1, at, actor, kind, to_body(facts), previous
         entry = Entry(*new, link(*new))
-        self.connection.execute(insert(EVENTS).values(asdict(entry)))
+        self.connection.execute(insert(EVENTS), asdict(entry))
         spent = books.balances(self.connection)
         self.head = Head(self.ledger, entry.number, entry.hash, spent)
+        self.last = entry.number, entry.hash
         return entry
 
 
@@ -106,10 +109,15 @@ class Journal:
 
     def _begun(self, connection: Connection, held: Held | None) -> Recording:
         """Return a recording, after a look at how far the ledger has come."""
-        self.require(connection)
+        last = newest(connection)
+        if self.seen != last:
+            self.require(connection)
         if held is not None:
-            self.compare(connection, held.head)
-        return Recording(connection, self.ledger)
+            head = held.head
+            known = None if head is None else (head.ledger, head.number, head.hash)
+            if known != (self.ledger, *last):
+                self.compare(connection, head)
+        return Recording(connection, self.ledger, last=last)
 
     def compare(self, connection: Connection, head: Head | None) -> None:
         """
@@ -178,8 +186,9 @@ def open_journal(database: Database, definition: Definition, journal: Journal) -
 
 def newest(connection: Connection) -> tuple[int, str]:
     """Return number and hash of the newest event."""
-    number = connection.execute(select(func.max(EVENTS.c.number))).scalar_one() or 0
-    return number, hash_at(connection, number) or GENESIS
+    query = select(EVENTS.c.number, EVENTS.c.hash).order_by(EVENTS.c.number.desc())
+    row = connection.execute(query.limit(1)).one_or_none()
+    return (0, GENESIS) if row is None else (row.number, row.hash)
 
 
 def hash_at(connection: Connection, number: int) -> str | None:

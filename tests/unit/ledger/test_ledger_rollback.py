@@ -263,7 +263,7 @@ class TestFiles:
     ) -> None:
         with open_ledger() as ledger:
             ledger.reserve(make_charge(5))
-        head.write_bytes(re.sub(rb'"number": .', b'"number": 0', head.read_bytes()))
+        head.write_bytes(re.sub(rb'"number":.', b'"number":0', head.read_bytes()))
         with fails_with("DPQ551"):
             open_ledger()
 
@@ -285,7 +285,7 @@ class TestFiles:
         content = head.read_bytes()
         newest = heads.read(head)
         width = len(content) // 2
-        at = content.index(f'"number": {newest.number}'.encode()) // width
+        at = content.index(f'"number":{newest.number}'.encode()) // width
         torn = bytearray(content)
         torn[at * width + 40 : (at + 1) * width] = b"?" * (width - 40)
         head.write_bytes(torn)

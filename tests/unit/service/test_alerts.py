@@ -149,7 +149,7 @@ def test_a_webhook_that_is_not_there(
         service = open_watched(f"{{at: [0.5], webhook: '{url}'}}")
         assert service.session("alice").query(COUNT, epsilon=1.0).rows
         wait_for_alerts()
-    assert sorted(messages(caplog))[0] == "an alert was not sent: URLError"
+    assert min(messages(caplog)) == "an alert was not sent: URLError"
     assert "secret-token" not in caplog.text
 
 
