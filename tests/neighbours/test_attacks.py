@@ -88,7 +88,8 @@ def test_sums_over_a_full_join_with_nothing(
     )
     sql = (
         "SELECT CAST(FLOOR(v.cost + p.score) AS INTEGER) AS k, LOWER(p.region) AS r, "
-        "SUM(v.visit, contribution_bounds_per_row => (0, 2)) FROM (SELECT code AS k, COUNT(*) AS m FROM visits GROUP BY 1) AS a "
+        "SUM(v.visit, contribution_bounds_per_row => (0, 2)) "
+        "FROM (SELECT code AS k, COUNT(*) AS m FROM visits GROUP BY 1) AS a "
         "RIGHT JOIN visits AS v ON v.code = a.k "
         "FULL JOIN people AS p ON v.person = p.id GROUP BY ALL"
     )

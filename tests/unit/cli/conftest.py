@@ -178,6 +178,7 @@ class FakeSession:
         self, sql: str, *, epsilon: float | None, dialect: str, as_of: str | None = None
     ) -> Release:
         self.asked.append((sql, epsilon, dialect))
+        self.as_of = as_of
         if self.failure is not None:
             raise self.failure
         return self.release
