@@ -79,6 +79,8 @@ class Answer:
     replayed: bool
     price: Loss
     """What the analyst paid just now."""
+    reused: tuple[str, ...] = ()
+    """What it is made of that was known before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,9 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
 def replayed(stored: Stored) -> Answer:
     """Return an answer that was given before."""
     free = Loss.zero(stored.loss.definition)
-    return Answer(stored.release_id, from_text(stored.payload), True, free)
+    said = (f"given before, on {stored.reserved_at}",)
+    published = from_text(stored.payload)
+    return Answer(stored.release_id, published, True, free, said)
 
 
 def _answered(
@@ -229,7 +233,8 @@ def _answered(
         ids = dict(zip((id(use) for use, _ in new), lease.measurements, strict=True))
         ledger.settle(lease, text, {ids[id(use)]: each for use, each in fresh})
     free = not reuse.measures and reuse.price == Loss.zero(reuse.price.definition)
-    return Answer(lease.release_id, from_text(text), free, reuse.price)
+    said = reuse_notes(reuse)
+    return Answer(lease.release_id, from_text(text), free, reuse.price, said)
 
 
 def _tables(statements: list[Statements]) -> tuple[str, ...]:

@@ -341,7 +341,7 @@ class Session:
             queries_left=how_many(left, prepared.loss),
             expected=expected(prepared),
             notes=(*more, *notes(prepared)),
-            explanation=explain(prepared),
+            explanation="\n".join([explain(prepared), *more]),
         )
 
     def _queries_left(self, sql: str) -> int:
@@ -351,7 +351,7 @@ class Session:
 
     def _release(self, prepared: Prepared, answer: Answer) -> Release:
         left = self._left()
-        price = self._priced(prepared, left, answer.price)
+        price = self._priced(prepared, left, answer.price, answer.reused)
         published = answer.published
         return Release(
             id=answer.id,
