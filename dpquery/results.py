@@ -350,3 +350,27 @@ def _optional(name: str) -> Any:  # noqa: ANN401 -- a module of an optional libr
         raise ConfigError(
             msg, code="DPQ403", hint="pip install 'dpquery[frames]'"
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What would become of one query under a policy; nothing was asked or charged."""
+
+    number: int
+    """Which one it is, from 1."""
+    line: int
+    """Where it stands in its text, or where in it something is refused."""
+    sql: str
+    decision: str
+    """``answered``, ``free``, ``refused`` or ``over budget``."""
+    price: Amount
+    analyst_spent: Amount
+    """What the analyst would have spent by then."""
+    dataset_spent: Amount
+    """What everybody would have spent by then."""
+    code: str | None = None
+    """Why not, for `dpquery docs`."""
+    message: str | None = None
+    hint: str | None = None
+    expected: tuple[Expected, ...] = ()
+    """How exact the answer would be."""

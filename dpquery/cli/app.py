@@ -11,11 +11,13 @@ import typer
 from dpquery.cli import (
     audit,
     board,
+    compare,
     lists,
     owner,
     query,
     receipt,
     requests,
+    simulate,
     start,
     talk,
 )
@@ -99,6 +101,14 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     (
         owner.check,
         _examples("dpquery check policies/*.yaml", "dpquery check --data clinic.yaml"),
+    ),
+    (
+        compare.diff,
+        _examples("dpquery diff main.yaml clinic.yaml --fail-on weaker"),
+    ),
+    (
+        simulate.simulate,
+        _examples("dpquery simulate -p draft.yaml --as alice -f dashboard.sql"),
     ),
     (owner.docs, _examples("dpquery docs DPQ110")),
 )

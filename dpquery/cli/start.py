@@ -33,8 +33,9 @@ def init(
     """
     Write a first policy for your data, with blanks to fill.
 
-    It is made from names, types, keys and comments; no value is taken from any row.
-    Nothing is overwritten. Without --from, the tables are those of an example.
+    It is made from names, types, keys and comments; no value is taken from any row
+    (CSV files declare no types: DuckDB tells them from all rows). Nothing is
+    overwritten. Without --from, the tables are those of an example.
     """
     from dpquery.service.starting import start  # noqa: PLC0415 -- --help needs no data
 

@@ -105,9 +105,9 @@ class DuckDBEngine:
         sql = (
             f"SELECT count(DISTINCT t) FROM (SELECT {identifier(column)} AS t "  # noqa: S608 -- the database's own names, quoted
             f"FROM main.{identifier(table)} WHERE false "
-            "UNION ALL SELECT unnest(['a', 'A', 'á']))"
+            "UNION ALL SELECT unnest(['a', 'A', 'á', 'é', 'e\u0301']))"
         )
-        return self._run(self._current(), sql) != [(3,)]
+        return self._run(self._current(), sql) != [(5,)]
 
     def store(self) -> Store:
         """Return tables with their types, keys and comments; reads no row of them."""

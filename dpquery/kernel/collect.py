@@ -9,30 +9,28 @@ from dpquery.kernel.marginals import Table, put_together
 from dpquery.kernel.measurement import Draws, measured, sort_key, visible
 from dpquery.kernel.pieces import Kind
 from dpquery.kernel.readings import Group, Noisy, merged
-from dpquery.kernel.reuse import places_of
+from dpquery.kernel.reuse import groups_on, places_of
 from dpquery.kernel.stored import StoredReadings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from dpquery.accounting.loss import Loss
-    from dpquery.engines.sealed import Sealed
     from dpquery.kernel.marginals import Axes, Axis
-    from dpquery.kernel.measurement import Statements
+    from dpquery.kernel.measurement import Ask, Statements
     from dpquery.kernel.pieces import Piece
     from dpquery.kernel.pricing import PricedStep
     from dpquery.kernel.readings import Key
     from dpquery.kernel.reuse import Known, Load, Use
     from dpquery.noise.calibration import Additive
     from dpquery.plan.aggregates import Moment
-    from dpquery.sql.lowering.lower import EngineSQL
 
 
 def collected(
     priced: PricedStep,
     uses: Sequence[Use],
     statements: Statements,
-    ask: Callable[[EngineSQL], Sealed],
+    ask: Ask,
     load: Load,
 ) -> tuple[list[Group], list[tuple[Use, str]]]:
     """
@@ -135,32 +133,14 @@ def _from_tables(
     Keys are in the order of the piece's shape; without *keys*, a table with at least
     its axes says which there are.
     """
-    piece = use.piece
-    axes = _axes(piece)
-    places = {axis: places_of(piece.shape, axis) for axis in axes}
-    sizes: dict[Axis, int] = {}
-    for known, found in earlier:
-        for axis in known.axes:
-            there = places_of(known.shape, axis)
-            sizes[axis] = len({tuple(key[at] for at in there) for key in found.keys})
-    if keys is None:
-        keys = _projected(piece, earlier)
+    piece, sizes = use.piece, _sizes(earlier)
+    keys = _projected(piece, earlier) if keys is None else keys
     made: dict[Key, dict[Moment, Noisy]] = {key: {} for key in keys}
     for at, moment in enumerate(piece.moments):
         name, steps = piece.shape.moments[at]
-        tables = []
-        for known, found in earlier:
-            column = [each for each, _ in known.shape.moments].index(name)
-            tables.append(
-                Table(
-                    known.axes,
-                    {axis: places_of(known.shape, axis) for axis in known.axes},
-                    {key: values[column] for key, values in found.values.items()},
-                    found.noise[column].scale,
-                    dict(known.shape.moments)[name],
-                )
-            )
-        wanted = Table(axes, places, dict.fromkeys(keys, 0), 1.0, steps)
+        tables = [_table(known, found, name) for known, found in earlier]
+        places = {axis: places_of(piece.shape, axis) for axis in _axes(piece)}
+        wanted = Table(_axes(piece), places, dict.fromkeys(keys, 0), 1.0, steps)
         if use.fresh is not None:
             drawn = {
                 key: groups[_in_order(piece, key)].readings[moment].terms[0][1].value
@@ -171,6 +151,27 @@ def _from_tables(
         for key, noisy in put_together(wanted, tables, sizes).items():
             made[key][moment] = noisy
     return made
+
+
+def _table(known: Known, found: StoredReadings, moment: str) -> Table:
+    """Return one moment of an earlier measurement."""
+    column = [name for name, _ in known.shape.moments].index(moment)
+    return Table(
+        known.axes,
+        {axis: places_of(known.shape, axis) for axis in known.axes},
+        {key: values[column] for key, values in found.values.items()},
+        found.noise[column].scale,
+        dict(known.shape.moments)[moment],
+    )
+
+
+def _sizes(earlier: Sequence[tuple[Known, StoredReadings]]) -> dict[Axis, int]:
+    """Return how many groups each axis has."""
+    found: dict[Axis, int] = {}
+    for known, stored in earlier:
+        for axis in known.axes - found.keys():
+            found[axis] = groups_on(known.shape, axis, stored)
+    return found
 
 
 def _projected(

@@ -169,7 +169,7 @@ def _shares(
         1 / (each.variance * _product(each.axes - part, sizes)) for each in tables
     ]
     whole = math.fsum(precisions)
-    weights = [Fraction(p / whole).limit_denominator(1 << 20) for p in precisions[1:]]
+    weights = [Fraction(p / whole).limit_denominator(1 << 40) for p in precisions[1:]]
     weights.insert(0, 1 - sum(weights, Fraction(0)))
     return list(zip(tables, weights, strict=True))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from dpquery.kernel.ranked import Histogram, ranked
 from dpquery.kernel.readings import Group, Key, Noisy
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from dpquery.plan.program import ReleaseStep
     from dpquery.sql.lowering.lower import EngineSQL
 
+Ask: TypeAlias = "Callable[[EngineSQL], Sealed]"
+"""What runs a statement on private rows."""
 MAX_GROUPS = 1_000_000
 """Groups that one release may have before withholding."""
 ONE_IN_TWENTY = 1.645
@@ -83,7 +85,7 @@ class Draws:
 def measured(
     priced: PricedStep,
     statements: Statements,
-    ask: Callable[[EngineSQL], Sealed],
+    ask: Ask,
     draws: Draws | None = None,
 ) -> list[Group]:
     """

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from dpquery.plan.analysis.canonical import Canonical
     from dpquery.plan.program import ReleaseStep
 
+VERSION = 1
+"""Raised by one when another function of the data is measured for the same plan."""
 Domain = tuple[tuple[tuple[str, ...], str], ...]
 
 
@@ -204,20 +206,7 @@ def _choices(
 
 def _whole(priced: PricedStep, form: Canonical, order: tuple[int, ...]) -> Piece:
     """Return the one piece of a release that withholds groups."""
-    step = priced.step
-    sums: dict[str, tuple[Moment, int]] = {
-        form.moments[at]: (step.moments[at].moment, step.moments[at].steps)
-        for vector in priced.vectors
-        for at in vector.moments
-    }
-    sums |= {form.distinct[at]: (d.moment, 1) for at, d in enumerate(step.distinct)}
-    chosen = {
-        _choice_name(form, c.ranking, c.target): (
-            step.rankings[c.ranking].value,
-            c.target,
-        )
-        for c in priced.choices
-    }
+    sums, chosen = _summed(priced, form), _chosen(priced, form)
     shape = Shape(
         Kind.WHOLE,
         tuple(sorted(form.keys)),
@@ -233,21 +222,45 @@ def _whole(priced: PricedStep, form: Canonical, order: tuple[int, ...]) -> Piece
         for vector in priced.vectors
     ]
     # how the loss is shared out is part of it: each measurement has its own noise
-    shares = [repr(each) for each in weights(step)]
+    shares = [repr(each) for each in weights(priced.step)]
     view = _view(form, shape, [vectors, shares, repr(priced.delta)])
     losses = list(priced.handed_out)
     losses.append(loss_of_events([Withholding(priced.delta)], losses[0].definition))
-    asked = reduce(lambda a, b: a + b, losses)
     return Piece(
         Kind.WHOLE,
         0,
         shape,
         view,
-        asked,
+        reduce(lambda a, b: a + b, losses),
         tuple(sums[name][0] for name in sorted(sums)),
         tuple(chosen[name] for name in sorted(chosen)),
         order,
     )
+
+
+def _summed(priced: PricedStep, form: Canonical) -> dict[str, tuple[Moment, int]]:
+    """Return every moment of a release with its sub-steps, by its name."""
+    step = priced.step
+    found: dict[str, tuple[Moment, int]] = {
+        form.moments[at]: (step.moments[at].moment, step.moments[at].steps)
+        for vector in priced.vectors
+        for at in vector.moments
+    }
+    unions = zip(form.distinct, step.distinct, strict=True)
+    return found | {name: (each.moment, 1) for name, each in unions}
+
+
+def _chosen(
+    priced: PricedStep, form: Canonical
+) -> dict[str, tuple[GridValue, RankTarget]]:
+    """Return everything that is chosen by rank, by its name."""
+    return {
+        _choice_name(form, each.ranking, each.target): (
+            priced.step.rankings[each.ranking].value,
+            each.target,
+        )
+        for each in priced.choices
+    }
 
 
 def _choice_name(form: Canonical, ranking: int, target: RankTarget) -> str:
@@ -270,7 +283,7 @@ def _view(form: Canonical, shape: Shape, parts: Sequence[object]) -> View | None
     """Return what names a piece; ``None``: nothing does."""
     if form.volatile:
         return None
-    facts = [form.source, form.bounding, shape.text(), parts]
+    facts = [form.source, form.bounding, shape.text(), parts, VERSION]
     return View(digest(json.dumps(facts)), _source(form), shape.text())
 
 

@@ -77,7 +77,7 @@ def merged(parts: list[tuple[float, Noisy]]) -> Noisy:
     if len(parts) == 1:
         return parts[0][1]
     whole = math.fsum(precision for precision, _ in parts)
-    weights = [Fraction(p / whole).limit_denominator(1 << 20) for p, _ in parts[1:]]
+    weights = [Fraction(p / whole).limit_denominator(1 << 40) for p, _ in parts[1:]]
     weights.insert(0, 1 - sum(weights, Fraction(0)))
     return Noisy(
         tuple(

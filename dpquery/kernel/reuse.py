@@ -305,11 +305,16 @@ def _sizes(tables: Sequence[Known], store: Store) -> dict[Axis, int]:
     found: dict[Axis, int] = {}
     for each in tables:
         if store.load is not None and not each.axes <= found.keys():
-            keys = store.load(each.measurement.id).keys
-            for axis in each.axes:
-                places = places_of(each.shape, axis)
-                found[axis] = len({tuple(key[at] for at in places) for key in keys})
+            stored = store.load(each.measurement.id)
+            for axis in each.axes - found.keys():
+                found[axis] = groups_on(each.shape, axis, stored)
     return found
+
+
+def groups_on(shape: Shape, axis: Axis, stored: StoredReadings) -> int:
+    """Return how many groups an axis of a measurement has."""
+    places = places_of(shape, axis)
+    return len({tuple(key[at] for at in places) for key in stored.keys})
 
 
 def places_of(shape: Shape, axis: Axis) -> tuple[int, ...]:

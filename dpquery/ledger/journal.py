@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, false, insert, select
+from sqlalchemy import bindparam, delete, false, insert, select
 
 from dpquery.errors import LedgerError
 from dpquery.ledger import books
@@ -184,17 +184,22 @@ def open_journal(database: Database, definition: Definition, journal: Journal) -
         recording.head = Head(name, *newest(recording.connection), spent)
 
 
+_NEWEST = (
+    select(EVENTS.c.number, EVENTS.c.hash).order_by(EVENTS.c.number.desc()).limit(1)
+)
+_HASH = select(EVENTS.c.hash).where(EVENTS.c.number == bindparam("at"))
+"""Built once: they are part of every transaction."""
+
+
 def newest(connection: Connection) -> tuple[int, str]:
     """Return number and hash of the newest event."""
-    query = select(EVENTS.c.number, EVENTS.c.hash).order_by(EVENTS.c.number.desc())
-    row = connection.execute(query.limit(1)).one_or_none()
+    row = connection.execute(_NEWEST).one_or_none()
     return (0, GENESIS) if row is None else (row.number, row.hash)
 
 
 def hash_at(connection: Connection, number: int) -> str | None:
     """Return the hash of an event; ``None`` if there is none of this number."""
-    query = select(EVENTS.c.hash).where(EVENTS.c.number == number)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_HASH, {"at": number}).scalar_one_or_none()
 
 
 def head_missing() -> LedgerError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 OPEN, APPROVED, DENIED = "open", "approved", "denied"
 MOST_OPEN = 20
 """Of one analyst: whoever asks on and on is waiting for the same answer."""
-_LARGEST = 2**63 - 1
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def ask(ledger: Ledger, analyst: str, epsilon: Decimal, reason: str) -> Request:
         return _one(connection, number)
 
 
-def decide(ledger: Ledger, number: int, decision: Decision) -> Request:
+def decide(ledger: Ledger, number: int | str, decision: Decision) -> Request:
     """
     Write down what the owner says to a request; once.
 
@@ -102,7 +103,7 @@ def decide(ledger: Ledger, number: int, decision: Decision) -> Request:
         connection = recording.connection
         request = _one(connection, number)
         if request.state != OPEN:
-            msg = f"request {number} was {request.state} before"
+            msg = f"request {request.number} was {request.state} before"
             hint = "a decision stays; the analyst may ask again"
             raise ConfigError(msg, code="DPQ441", hint=hint)
         now = time_of(connection)
@@ -119,17 +120,17 @@ def decide(ledger: Ledger, number: int, decision: Decision) -> Request:
             "expires_at": expires and _text(expires),
             "answer": decision.reason,
         }
-        known = update(REQUESTS).where(REQUESTS.c.number == number)
+        known = update(REQUESTS).where(REQUESTS.c.number == request.number)
         connection.execute(known.values(**values))
         facts = {
-            "request": number,
+            "request": request.number,
             "analyst": request.analyst,
             "reason": decision.reason,
         }
         if decision.approve:
             facts |= {"epsilon": granted, "expires": values["expires_at"]}
         recording.append(OWNER, str(values["state"]), facts)
-        return _one(connection, number)
+        return _one(connection, request.number)
 
 
 def listed(ledger: Ledger, analyst: str | None = None) -> list[Request]:
@@ -142,7 +143,7 @@ def listed(ledger: Ledger, analyst: str | None = None) -> list[Request]:
         return [_request(row, now) for row in connection.execute(query)]
 
 
-def find(ledger: Ledger, number: int) -> Request:
+def find(ledger: Ledger, number: int | str) -> Request:
     """
     Return one request.
 
@@ -167,13 +168,13 @@ def granted(ledger: Ledger, analyst: str) -> Decimal:
     return sum((r.granted or Decimal(0) for r in requests if r.in_force), Decimal(0))
 
 
-def _one(connection: Connection, number: int) -> Request:
-    row = None
-    if 0 < number <= _LARGEST:
-        query = select(REQUESTS).where(REQUESTS.c.number == number)
+def _one(connection: Connection, number: int | str) -> Request:
+    row, text = None, str(number).strip()
+    if _NUMBER.fullmatch(text):
+        query = select(REQUESTS).where(REQUESTS.c.number == int(text))
         row = connection.execute(query).one_or_none()
     if row is None:
-        msg = f"there is no request {str(number)[:20]}"
+        msg = f"there is no request {text[:20]!r}"
         hint = "`dpquery requests --all` lists them"
         raise ConfigError(msg, code="DPQ440", hint=hint)
     return _request(row, time_of(connection))

@@ -144,8 +144,7 @@ class Service:
 
     def approve(
         self,
-        number: int,
-        *,
+        number: int | str,
         epsilon: Epsilon | None = None,
         expires: End | None = None,
         reason: str | None = None,
@@ -168,11 +167,12 @@ class Service:
             expires=None if expires is None else read_end(expires),
             reason=None if reason is None else read_reason(reason),
         )
-        self.granted(requests.find(ledger, number).analyst)
-        decided = requests.decide(ledger, number, decision)
+        request = requests.find(ledger, number)
+        self.granted(request.analyst)  # refuses whom the policy does not list any more
+        decided = requests.decide(ledger, request.number, decision)
         return shown(decided, self._smaller_dataset(decided.analyst))
 
-    def deny(self, number: int, *, reason: str) -> BudgetRequest:
+    def deny(self, number: int | str, reason: str) -> BudgetRequest:
         """
         Decline request *number*.
 

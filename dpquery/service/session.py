@@ -108,11 +108,8 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        snapshot = self._service.data.latest()
-        prepared = self._prepare(snapshot, sql, epsilon, dialect)
+        prepared, asked = self.drafted(sql, epsilon, dialect)
         backends = self._service.backends
-        backends.above(snapshot.identity).check(prepared)
-        asked = self._asked(snapshot, sql, dialect)
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
             asked.analyst, prepared.fingerprint, asked.data_version
@@ -253,6 +250,20 @@ class Session:
     ) -> None:
         self.close()
 
+    def drafted(
+        self, sql: str, epsilon: float | None, dialect: str
+    ) -> tuple[Prepared, Asked]:
+        """
+        Return *sql* ready to be answered, and on whose behalf; no data is read.
+
+        Raises:
+            SQLSyntaxError, QueryRefused, BudgetExceeded: as :meth:`price`.
+        """
+        snapshot = self._service.data.latest()
+        prepared = self._prepare(snapshot, sql, epsilon, dialect)
+        self._service.backends.above(snapshot.identity).check(prepared)
+        return prepared, self._asked(snapshot, sql, dialect)
+
     # --- inside ------------------------------------------------------------------
 
     def _prepare(
@@ -266,13 +277,14 @@ class Session:
         if policy.epochs is not None:
             calendar = calendar_of(policy.epochs, snapshot.catalog)
             rules = replace(rules, calendar=calendar)
+        granted = self._grant
         terms = Terms(
             self._dataset,
-            epsilon_to_spend(self._grant, epsilon),
+            epsilon_to_spend(granted, epsilon),
             float(policy.query.delta),
             rules,
             dt.datetime.now(dt.UTC),
-            self._grant.max_epsilon,
+            granted.max_epsilon,
         )
         return prepare(sql, snapshot.catalog, terms, dialect)
 

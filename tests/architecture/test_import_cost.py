@@ -60,6 +60,8 @@ def test_import_dpquery_loads_nothing(tmp_path: Path) -> None:
         ["--help"],
         ["query", "--help"],
         ["init", "--help"],
+        ["diff", "--help"],
+        ["simulate", "--help"],
         ["check", "--help"],
         ["docs", "DPQ110"],
     ],

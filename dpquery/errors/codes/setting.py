@@ -113,6 +113,15 @@ TOPICS = (
         "Open another one: service.session(…) or dpquery.connect(…).",
     ),
     Topic(
+        "DPQ416",
+        "this question has no answer from then",
+        "`--as-of` shows an answer that was given before, whatever has become of the "
+        "data since. The same analyst must have asked the same question, at the same "
+        "price, until the time that is named.",
+        "`dpquery history` lists what you asked and when. Write a time in UTC or its "
+        "beginning, 2026-11 or 2026-11-24T18:00, or `last`.",
+    ),
+    Topic(
         "DPQ430",
         "a policy is there already",
         "`dpquery init` writes a new policy and never touches one that is there: it "

@@ -29,6 +29,8 @@ VERBS = (
     "deny",
     "init",
     "check",
+    "diff",
+    "simulate",
     "docs",
     "audit",
     "receipt",

@@ -81,6 +81,7 @@ def test_charges_answers_and_notes_are_events(
         blocks=(Debit(block_scope("2026-01"), zcdp(3), None),),
         measurements=(NewMeasurement(WARD, loss, 0),),
         used=("m_1",),
+        tables=("visits",),
         policy="p",
     )
     lease = ledger.reserve(charge)
@@ -110,7 +111,7 @@ def test_charges_answers_and_notes_are_events(
         },
         "measured": list(lease.measurements),
         "used": ["m_1"],
-        "tables": [],
+        "tables": ["visits"],
     }
     assert found[2].facts() == {
         "release": lease.release_id,

@@ -22,6 +22,7 @@ from dpquery.service.alerts import wait_for_alerts
 from .conftest import Open
 
 COUNT = "SELECT COUNT(*) AS n FROM patients"
+OLD = "SELECT COUNT(*) AS n FROM patients WHERE age > 60"
 
 
 class Hook:
@@ -80,7 +81,7 @@ def test_the_log_and_the_webhook(
     session = service.session("alice")
     session.query(COUNT, epsilon=0.3)
     assert messages(caplog) == []
-    session.query(COUNT, epsilon=0.8)
+    session.query(OLD, epsilon=0.8)
     wait_for_alerts()
     assert messages(caplog) == ["ward: 50 % of the budget of analyst alice is spent"]
     ((kind, told),) = hook.got
@@ -97,7 +98,7 @@ def test_the_log_and_the_webhook(
     assert (told["scope"], told["share"]) == ("analyst:alice", 0.5)
     assert told["limit"]["epsilon"] == pytest.approx(1)
     assert 0.8 < told["spent"]["epsilon"] < 0.9
-    session.query(COUNT, epsilon=0.8)  # the same again, for nothing
+    session.query(OLD, epsilon=0.8)  # the same again, for nothing
     wait_for_alerts()
     assert len(hook.got) == 1
 

@@ -19,6 +19,7 @@ from dpquery.service.requests import End, Epsilon
 from .conftest import Open
 
 COUNT = "SELECT COUNT(*) AS n FROM patients"
+OLD = "SELECT COUNT(*) AS n FROM patients WHERE age > 60"
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 
@@ -45,7 +46,7 @@ def test_a_grant_is_spent_in_the_session_that_is_open(open_ward: Open) -> None:
     session = service.session("alice")
     session.query(COUNT, epsilon=1.0)
     with pytest.raises(dpquery.BudgetExceeded):
-        session.query(COUNT, epsilon=0.5)
+        session.query(OLD, epsilon=0.5)
     asked = session.request(1, "the final figures")
     assert (asked.id, asked.analyst, asked.state) == (1, "alice", "open")
     assert service.requests() == [asked]
@@ -54,7 +55,7 @@ def test_a_grant_is_spent_in_the_session_that_is_open(open_ward: Open) -> None:
     assert service.requests() == []
     assert [each.state for each in service.requests(decided=True)] == ["approved"]
     assert session.budget().total.epsilon == 2.0
-    session.query(COUNT, epsilon=0.5)
+    session.query(OLD, epsilon=0.5)
     assert [each.state for each in session.requests()] == ["approved"]
     assert service.session("bob").requests() == []
 
@@ -63,7 +64,7 @@ def test_denied(open_ward: Open) -> None:
     service = open_ward()
     session = service.session("alice")
     session.request("0.5", "why not")
-    assert service.deny(1, reason="no").answer == "no"
+    assert service.deny("1", "no").answer == "no"
     assert session.budget().total.epsilon == 1.0
     assert [(each.state, each.answer) for each in session.requests()] == [
         ("denied", "no")
@@ -125,6 +126,7 @@ def test_a_grant_that_ends_leaves_what_was_spent(
         ("2w", (NOW + dt.timedelta(days=14)).isoformat()),
         (dt.timedelta(days=1), (NOW + dt.timedelta(days=1)).isoformat()),
     ],
+    ids=[str(at) for at in range(9)],
 )
 def test_ends(
     open_ward: Open, monkeypatch: pytest.MonkeyPatch, end: End, found: str
@@ -208,7 +210,7 @@ def test_who_is_not_listed_any_more(open_ward: Open) -> None:
 
 def test_no_such_request(open_ward: Open) -> None:
     service = open_ward()
-    for number in (0, 7, 10**30):
+    for number in (0, 7, 10**30, -1, "x", "", True, 1.5, "1_0"):
         with pytest.raises(dpquery.ConfigError) as refusal:
             service.approve(number)
         assert refusal.value.code == "DPQ440"
@@ -221,16 +223,16 @@ def test_raised_and_lowered_in_the_policy(open_ward: Open) -> None:
     service = open_ward()
     service.session("alice").query(COUNT, epsilon=1.0)
     higher = open_ward(("alice: {epsilon: 1}", "alice: {epsilon: 2}"))
-    first = higher.session("alice").query(COUNT, epsilon=0.5)
+    first = higher.session("alice").query(OLD, epsilon=0.5)
     lower = open_ward(("alice: {epsilon: 1}", "alice: {epsilon: 0.5}"))
     session = lower.session("alice")
     with pytest.raises(dpquery.BudgetExceeded) as refusal:
-        session.query(COUNT, epsilon=0.1)
+        session.query(OLD, epsilon=0.1)
     assert refusal.value.code == "DPQ205"
     assert str(refusal.value).startswith(
         "DPQ205  alice's budget was lowered below what is spent"
     )
-    assert session.query(COUNT, epsilon=0.5).rows == first.rows
+    assert session.query(OLD, epsilon=0.5).rows == first.rows
     found = policy_events(lower)
     assert [each["analysts"]["alice"] for each in found] == ["1", "2", "0.5"]
     assert len({each["digest"] for each in found}) == 3
