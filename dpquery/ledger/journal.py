@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, false, insert, select
+from sqlalchemy import bindparam, delete, false, insert, select
 
 from dpquery.errors import LedgerError
 from dpquery.ledger import books
@@ -135,9 +135,9 @@ class Journal:
             raise rolled_back()
 
 
-def identify(connection: Connection, definition: Definition) -> tuple[str, bool]:
+def own_facts(connection: Connection, definition: Definition) -> dict[str, str]:
     """
-    Bring the ledger forward; return its name, and whether it was an older one.
+    Return what a ledger says of itself.
 
     Raises:
         LedgerError: it is none, is of another definition or of a newer dpquery.
@@ -150,9 +150,20 @@ def identify(connection: Connection, definition: Definition) -> tuple[str, bool]
             hint="a budget with delta and one without need a ledger each; what was "
             "spent from one is not known to the other",
         )
+    return facts
+
+
+def identify(connection: Connection, definition: Definition) -> tuple[str, bool]:
+    """
+    Bring the ledger forward; return its name, and whether it was an older one.
+
+    Raises:
+        LedgerError: as :func:`own_facts`.
+    """
+    facts = own_facts(connection, definition)
     moved = bring_forward(connection, facts)
     if moved:
-        facts = facts_of(connection)
+        facts = own_facts(connection, definition)
     if "ledger" not in facts:
         raise damaged("it has no name")
     return facts["ledger"], moved
@@ -165,36 +176,66 @@ def open_journal(database: Database, definition: Definition, journal: Journal) -
     Raises:
         LedgerError: it cannot be trusted, or was put back to an older state.
     """
-    with database.writing() as connection:
-        # writes nothing, yet SQLite refuses it for a read-only ledger
-        connection.execute(delete(META).where(false()))
-        name, moved = identify(connection, definition)
-        # another ledger than the head's is refused before it is brought forward
-        journal.ledger = name
-        known = None if journal.path is None else heads.read(journal.path)
-        journal.compare(connection, known)
-        books.check(connection)
-        facts = migrated(connection) if moved else {"ledger": name}
-        recording = Recording(connection, name)
-        if moved or newest(connection)[0] == 0:
-            recording.append(DPQUERY, "migrated" if moved else "created", facts)
+    with database.reading() as connection:
+        facts = own_facts(connection, definition)
+        known = "ledger" in facts and newest(connection)[0] > 0
+        if known:  # the rule: others go on writing meanwhile
+            journal.ledger = facts["ledger"]
+            _check(connection, journal)
+    if not known:
+        _begin_chain(database, definition, journal)
     with journal.recording(database) as recording:
+        # writes nothing, yet SQLite refuses it for a read-only ledger
+        recording.connection.execute(delete(META).where(false()))
         # a crash may have left an older head, or none
         spent = books.balances(recording.connection)
-        recording.head = Head(name, *newest(recording.connection), spent)
+        recording.head = Head(journal.ledger, *newest(recording.connection), spent)
+
+
+def _check(connection: Connection, journal: Journal) -> None:
+    head = None if journal.path is None else heads.read(journal.path)
+    if head is None or not _is_ahead(connection, journal, head):
+        journal.compare(connection, head)
+    books.check(connection)
+
+
+def _is_ahead(connection: Connection, journal: Journal, head: Head) -> bool:
+    """
+    Return whether *head* may tell of what was written since the transaction began.
+
+    Whether it does is asked again in the next one, which nobody overtakes.
+    """
+    return head.ledger == journal.ledger and head.number > newest(connection)[0]
+
+
+def _begin_chain(database: Database, definition: Definition, journal: Journal) -> None:
+    """Write the first event of a ledger that is new, or older than the audit."""
+    with database.writing() as connection:
+        # another ledger than the head's is refused before it is brought forward
+        journal.ledger, moved = identify(connection, definition)
+        _check(connection, journal)
+        recording = Recording(connection, journal.ledger)
+        facts = migrated(connection) if moved else {"ledger": journal.ledger}
+        if moved or newest(connection)[0] == 0:
+            recording.append(DPQUERY, "migrated" if moved else "created", facts)
+
+
+_NEWEST = (
+    select(EVENTS.c.number, EVENTS.c.hash).order_by(EVENTS.c.number.desc()).limit(1)
+)
+_HASH = select(EVENTS.c.hash).where(EVENTS.c.number == bindparam("at"))
+"""Built once: they are part of every transaction."""
 
 
 def newest(connection: Connection) -> tuple[int, str]:
     """Return number and hash of the newest event."""
-    query = select(EVENTS.c.number, EVENTS.c.hash).order_by(EVENTS.c.number.desc())
-    row = connection.execute(query.limit(1)).one_or_none()
+    row = connection.execute(_NEWEST).one_or_none()
     return (0, GENESIS) if row is None else (row.number, row.hash)
 
 
 def hash_at(connection: Connection, number: int) -> str | None:
     """Return the hash of an event; ``None`` if there is none of this number."""
-    query = select(EVENTS.c.hash).where(EVENTS.c.number == number)
-    return connection.execute(query).scalar_one_or_none()
+    return connection.execute(_HASH, {"at": number}).scalar_one_or_none()
 
 
 def head_missing() -> LedgerError:

@@ -47,9 +47,12 @@ def open_database(
     if is_server(location):
         server = open_server(location, busy_seconds)
         try:
-            with server.writing() as connection:
-                if not inspect(connection).has_table(META.name):
-                    create_tables(connection, definition)
+            with server.reading() as connection:
+                there = inspect(connection).has_table(META.name)
+            if not there:
+                with server.writing() as connection:
+                    if not inspect(connection).has_table(META.name):
+                        create_tables(connection, definition)
         except BaseException:
             server.close()
             raise

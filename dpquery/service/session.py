@@ -277,13 +277,14 @@ class Session:
         if policy.epochs is not None:
             calendar = calendar_of(policy.epochs, snapshot.catalog)
             rules = replace(rules, calendar=calendar)
+        granted = self._grant
         terms = Terms(
             self._dataset,
-            epsilon_to_spend(self._grant, epsilon),
+            epsilon_to_spend(granted, epsilon),
             float(policy.query.delta),
             rules,
             dt.datetime.now(dt.UTC),
-            self._grant.max_epsilon,
+            granted.max_epsilon,
         )
         return prepare(sql, snapshot.catalog, terms, dialect)
 
