@@ -17,6 +17,7 @@ from dpquery.plan.analysis.dependencies import rows_per_unit
 from dpquery.plan.analysis.function_bounds import function_bounds
 from dpquery.plan.analysis.preimages import column_within, field_of
 from dpquery.plan.analysis.spans import (
+    DAY_MICROSECONDS,
     UNBOUNDED,
     Bounds,
     hull,
@@ -199,6 +200,8 @@ def _implied(part: Expression, env: Environment) -> dict[tuple[str, str], Bounds
 
 _WHOLE = {SqlType.INTEGER, SqlType.DATE}
 """Types whose values are whole steps apart: below 5 is at most 4."""
+_TIMES = {SqlType.DATE, SqlType.TIMESTAMP}
+"""Types that are compared in microseconds, where one is a TIMESTAMP."""
 _SIDES = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 """Comparisons, and what they become when their sides are exchanged."""
 
@@ -209,19 +212,24 @@ def _compared(
     """Return what ``left comparison right`` says about a column on the left."""
     other = bounds(right, env)
     low, high = other.low, other.high
-    whole = left.type in _WHOLE and right.type in _WHOLE
+    apart = _apart({left.type, right.type})
     match comparison:
         case "lt":
-            high = high - 1 if whole and high is not None else high
-            other = Bounds(None, high)
+            other = Bounds(None, None if high is None else high - apart)
         case "le":
             other = Bounds(None, high)
         case "gt":
-            low = low + 1 if whole and low is not None else low
-            other = Bounds(low, None)
+            other = Bounds(None if low is None else low + apart, None)
         case "ge":
             other = Bounds(low, None)
     return column_within(left, other)
+
+
+def _apart(types: set[SqlType]) -> Fraction:
+    """Return how far values of some types that differ are apart at least."""
+    if types <= _WHOLE:
+        return Fraction(1)
+    return Fraction(1, DAY_MICROSECONDS) if types <= _TIMES else Fraction(0)
 
 
 def bounds(expression: Expression, env: Environment) -> Bounds:

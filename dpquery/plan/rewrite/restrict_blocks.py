@@ -28,10 +28,19 @@ from dpquery.plan.expressions import (
     conjunction,
 )
 from dpquery.plan.relations import Filter, Join, Named, Project, Relation, Scan
-from dpquery.plan.walk import column_of, optional_names, with_operands, with_parts
+from dpquery.plan.walk import (
+    column_of,
+    made_column,
+    optional_names,
+    substituted,
+    substituted_in,
+    with_operands,
+    with_parts,
+)
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from fractions import Fraction
 
     from dpquery.plan.analysis.blocks import Calendar
@@ -47,14 +56,33 @@ def restrict_blocks(
 ) -> tuple[AggregateQuery, tuple[str, ...]]:
     """Return *query* within its blocks, and the blocks that it is debited to."""
     found = _Restriction(calendar)
-    tied = found.of_expression
-    restricted = replace(
-        query,
-        source=found.of_rows(query.source),
-        keys=tuple(replace(k, expression=tied(k.expression)) for k in query.keys),
-        aggregates=tuple(with_expressions(each, tied) for each in query.aggregates),
-    )
+    restricted = _changed(query, found.of_rows, found.of_expression)
+    if found.made:  # where a table was read, a SELECT list is read
+        column = partial(_found, found.made)
+        restricted = _changed(
+            restricted,
+            partial(substituted_in, change=column),
+            partial(substituted, change=column),
+        )
     return restricted, tuple(sorted(found.blocks))
+
+
+def _changed(
+    query: AggregateQuery,
+    of_rows: Callable[[Relation], Relation],
+    of_expression: Callable[[Expression], Expression],
+) -> AggregateQuery:
+    keys = (replace(k, expression=of_expression(k.expression)) for k in query.keys)
+    return replace(
+        query,
+        source=of_rows(query.source),
+        keys=tuple(keys),
+        aggregates=tuple(with_expressions(a, of_expression) for a in query.aggregates),
+    )
+
+
+def _found(made: Mapping[ColumnRef, ColumnRef], column: ColumnRef) -> ColumnRef:
+    return made.get(column, column)
 
 
 @dataclass(slots=True)
@@ -63,6 +91,8 @@ class _Restriction:
 
     calendar: Calendar
     blocks: set[str] = field(default_factory=set)
+    made: dict[ColumnRef, ColumnRef] = field(default_factory=dict)
+    """Columns of tables that are read through a SELECT list now, and what they are."""
 
     def of_rows(self, relation: Relation) -> Relation:
         """Restrict what filters above say nothing of."""
@@ -107,16 +137,23 @@ class _Restriction:
         within = _between(scan, calendar.column, first, end)
         if calendar.cap is None:
             return Filter(scan, within)
-        return Filter(_participating(scan, calendar, calendar.cap), within)
+        ranked = _ranked(scan, calendar)
+        for each in ranked.columns:
+            self.made[column_of(scan, each.name)] = made_column(scan.name, each)
+        most = Literal(calendar.cap, SqlType.INTEGER)
+        number = ColumnRef(scan.name, _RANK, SqlType.INTEGER)
+        first_ones = Call("le", (number, most), SqlType.BOOLEAN)
+        return Filter(Filter(ranked, first_ones), within)
 
 
-def _participating(scan: Scan, calendar: Calendar, cap: int) -> Relation:
+def _ranked(scan: Scan, calendar: Calendar) -> Project:
     """
-    Return the rows of each unit's first *cap* blocks.
+    Return the rows with the number of their block among those of their unit.
 
-    A unit has a part in queries that are debited to one of these blocks, and in no
-    others, so that all of them together lose at most *cap* times what a block may lose.
-    Which blocks they are depends on the unit's own rows only.
+    Only those of the first blocks are kept, as many as the cap says: a unit has a part
+    in queries that are debited to one of these, and in no others, so that all of them
+    together lose at most cap times what a block may lose. Which blocks they are depends
+    on the unit's own rows only.
     """
     owner = scan.table.owner
     if owner is None or owner.path:
@@ -140,10 +177,7 @@ def _participating(scan: Scan, calendar: Calendar, cap: int) -> Relation:
     if owner.column not in scan.table.columns:
         columns.append(Named(owner.column, column_of(inner, owner.column)))
     rows = Filter(inner, _between(inner, calendar.column, first, end))
-    ranked = Project(rows, scan.name, (*columns, Named(_RANK, rank)))
-    most = Literal(cap, SqlType.INTEGER)
-    number = ColumnRef(scan.name, _RANK, SqlType.INTEGER)
-    return Filter(ranked, Call("le", (number, most), SqlType.BOOLEAN))
+    return Project(rows, scan.name, (*columns, Named(_RANK, rank)))
 
 
 def _day(position: Fraction) -> dt.date:
