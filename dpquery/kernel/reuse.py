@@ -247,6 +247,9 @@ def _of_tables(piece: Piece, store: Store) -> tuple[tuple[Known, ...], Loss | No
     sizes = _sizes(tables, store)
     if not set(piece.shape.domain or ()) <= sizes.keys():
         return (), piece.asked  # how its groups are divided is not known yet
+    first = _first_by_itself(piece, tables)
+    if first is not None and _missing(piece, [first.measurement.loss.amount]) is None:
+        return (first,), None
     known = [(k.axes, k.shape, k.measurement.loss.amount) for k in tables]
     for count in range(1, len(tables) + 1):
         if _missing_of_table(piece, known[:count], sizes) is None:
@@ -254,18 +257,36 @@ def _of_tables(piece: Piece, store: Store) -> tuple[tuple[Known, ...], Loss | No
     return tuple(tables), _missing_of_table(piece, known, sizes)
 
 
+def _first_by_itself(piece: Piece, tables: Sequence[Known]) -> Known | None:
+    """
+    Return the piece as it was measured before its groups could be put together.
+
+    Tables before it did not say how its groups are divided, so that its answer was made
+    of it alone; the same question has the same answer again.
+    """
+    domain, divided = frozenset(piece.shape.domain or ()), set[Axis]()
+    for each in tables:
+        if domain <= divided:
+            return None
+        if each.measurement.view == piece.view:
+            return each
+        divided |= each.axes
+    return None
+
+
 def _missing_for_analyst(piece: Piece, store: Store) -> Loss | None:
     """Return what the analyst has yet to pay for a table, with what they know."""
     sizes = _sizes(_tables(piece, store), store)
-    if not set(piece.shape.domain or ()) <= sizes.keys():
-        held = store.held(piece)
-        return _missing(piece, [] if held is None else [held.amount])
-    known = []
+    known, divided = [], set[Axis]()
     for each in store.holdings:
         shape = store.shape(each.view.shape)
         axes = frozenset(shape.domain or ())
         if _is_related(piece, each.view, shape, each.loss) and axes <= sizes.keys():
             known.append((axes, shape, each.loss.amount))
+            divided |= axes
+    if not set(piece.shape.domain or ()) <= divided:  # as if there were nobody else
+        held = store.held(piece)
+        return _missing(piece, [] if held is None else [held.amount])
     return _missing_of_table(piece, known, sizes)
 
 

@@ -25,8 +25,12 @@ def redacted(sql: str, dialect: str) -> str:
     except (SqlglotError, ValueError):
         return NOTHING
     words = []
+    end = -2
     for token in tokens:
-        if token.token_type in _CONSTANTS:
+        if token.token_type is TokenType.VAR and token.start == end + 1:
+            end = token.end  # the rest of a constant: 0x4711 is 0 and x4711 here
+        elif token.token_type in _CONSTANTS:
+            end = token.end
             words.append("?")
         elif token.token_type is TokenType.IDENTIFIER:
             words.append(f'"{token.text}"')
