@@ -24,14 +24,16 @@ def notes(prepared: Prepared) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def reuse_notes(reuse: Reuse) -> tuple[str, ...]:
-    """Return what an answer is made of, where it is not all new."""
+def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
+    """Return what an answer is made of, where it is not all new; with *ids* of it."""
     found = []
     uses = reuse.all
     known = [use for use in uses if use.known]
     if known:
-        ids = dict.fromkeys(k.measurement.release_id for k in reuse.known)
-        made = f"made of what earlier answers have measured ({', '.join(ids)})"
+        made = "made of what earlier answers have measured"
+        if ids:
+            named = dict.fromkeys(k.measurement.release_id for k in reuse.known)
+            made += f" ({', '.join(named)})"
         if not reuse.measures:
             found.append(f"{made}: nothing new was measured")
         else:

@@ -190,7 +190,7 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
 def replayed(stored: Stored) -> Answer:
     """Return an answer that was given before."""
     free = Loss.zero(stored.loss.definition)
-    said = (f"given before, on {stored.reserved_at}",)
+    said = ("given before: an earlier answer, shown again",)
     published = from_text(stored.payload)
     return Answer(stored.release_id, published, True, free, said)
 
@@ -233,7 +233,7 @@ def _answered(
         ids = dict(zip((id(use) for use, _ in new), lease.measurements, strict=True))
         ledger.settle(lease, text, {ids[id(use)]: each for use, each in fresh})
     free = not reuse.measures and reuse.price == Loss.zero(reuse.price.definition)
-    said = reuse_notes(reuse)
+    said = reuse_notes(reuse, ids=False)
     return Answer(lease.release_id, from_text(text), free, reuse.price, said)
 
 

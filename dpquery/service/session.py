@@ -117,7 +117,7 @@ class Session:
             return self._priced(prepared, self._left(), free, ("asked before: free",))
         found = plan(prepared, asked, backends.ledger)
         reuse = found.reuse
-        left, more = self._left(), reuse_notes(reuse)
+        left, more = self._left(), reuse_notes(reuse, ids=False)
         if not reuse.price.within(left) or not self._fits(found.blocks(asked)):
             more = ("this is more than is left", *more)
         return self._priced(prepared, left.minus(reuse.price), reuse.price, more)
