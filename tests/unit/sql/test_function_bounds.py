@@ -266,7 +266,7 @@ BY_HAND = [
      "x", 4, None),
     (compared("lt", Call("negate", (X,), DOUBLE), 5, INTEGER), "x", -5, None),
     (compared("lt", LATER, dt.datetime(2024, 3, 31), TIMESTAMP), "d", None,
-     day(2024, 3, 3)),
+     day(2024, 3, 4) - Fraction(1, 86_400_000_000)),
     (compared("lt", Cast(STAMP, DATE), dt.date(2024, 3, 1), DATE), "s", None,
      day(2024, 3, 1)),
     (compared("gt", Cast(X, INTEGER), 7, INTEGER), "x", 7, None),
