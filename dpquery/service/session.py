@@ -149,15 +149,17 @@ class Session:
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()
-                prepared = self._prepare(snapshot, sql, epsilon, dialect)
+                granted = self._grant
+                prepared = self._prepare(snapshot, granted, sql, epsilon, dialect)
+                asked = self._asked(snapshot, granted, sql, dialect)
                 if as_of is not None:
-                    return self._release(prepared, self._old(prepared, as_of))
-                asked = self._asked(snapshot, sql, dialect)
+                    old = self._old(prepared, as_of)
+                    return self._release(prepared, old, asked)
                 answer = self._answer(prepared, snapshot, asked)
             except (QueryRefused, SQLSyntaxError, BudgetExceeded) as refusal:
                 self._note_refusal(refusal, sql, dialect)
                 raise
-        return self._release(prepared, answer)
+        return self._release(prepared, answer, asked)
 
     def _answer(self, prepared: Prepared, snapshot: Snapshot, asked: Asked) -> Answer:
         backends = self._service.backends
@@ -260,14 +262,20 @@ class Session:
             SQLSyntaxError, QueryRefused, BudgetExceeded: as :meth:`price`.
         """
         snapshot = self._service.data.latest()
-        prepared = self._prepare(snapshot, sql, epsilon, dialect)
+        granted = self._grant
+        prepared = self._prepare(snapshot, granted, sql, epsilon, dialect)
         self._service.backends.above(snapshot.identity).check(prepared)
-        return prepared, self._asked(snapshot, sql, dialect)
+        return prepared, self._asked(snapshot, granted, sql, dialect)
 
     # --- inside ------------------------------------------------------------------
 
     def _prepare(
-        self, snapshot: Snapshot, sql: str, epsilon: float | None, dialect: str
+        self,
+        snapshot: Snapshot,
+        granted: Grant,
+        sql: str,
+        epsilon: float | None,
+        dialect: str,
     ) -> Prepared:
         if self._closed:
             hint = "open another one: service.session(…) or dpquery.connect(…)"
@@ -277,7 +285,6 @@ class Session:
         if policy.epochs is not None:
             calendar = calendar_of(policy.epochs, snapshot.catalog)
             rules = replace(rules, calendar=calendar)
-        granted = self._grant
         terms = Terms(
             self._dataset,
             epsilon_to_spend(granted, epsilon),
@@ -288,12 +295,14 @@ class Session:
         )
         return prepare(sql, snapshot.catalog, terms, dialect)
 
-    def _asked(self, snapshot: Snapshot, sql: str, dialect: str) -> Asked:
+    def _asked(
+        self, snapshot: Snapshot, granted: Grant, sql: str, dialect: str
+    ) -> Asked:
         return Asked(
             self.analyst,
             snapshot.version,
             self._dataset.limit() if self._blocks is None else None,
-            self._grant.limit,
+            granted.limit,
             isolated=self._service.loaded.policy.sharing == "isolated",
             blocks=self._blocks,
             policy=self._service.digest,
@@ -312,10 +321,11 @@ class Session:
             for debit in debits
         )
 
-    def _left(self) -> Loss:
-        """Return the largest loss that both ledgers would still admit."""
+    def _left(self, limit: Loss | None = None) -> Loss:
+        """Return the largest loss that both ledgers admit; *limit* is the analyst's."""
         ledger = self._service.backends.ledger
-        own = self._grant.limit.minus(ledger.spent(analyst_scope(self.analyst)))
+        limit = self._grant.limit if limit is None else limit
+        own = limit.minus(ledger.spent(analyst_scope(self.analyst)))
         if self._blocks is not None:  # which blocks are asked about is not known here
             return own
         all_ = self._dataset.limit().minus(ledger.spent(DATASET))
@@ -347,11 +357,11 @@ class Session:
 
     def _queries_left(self, sql: str) -> int:
         snapshot = self._service.data.latest()
-        prepared = self._prepare(snapshot, sql, None, "duckdb")
+        prepared = self._prepare(snapshot, self._grant, sql, None, "duckdb")
         return how_many(self._left(), prepared.loss)
 
-    def _release(self, prepared: Prepared, answer: Answer) -> Release:
-        left = self._left()
+    def _release(self, prepared: Prepared, answer: Answer, asked: Asked) -> Release:
+        left = self._left(asked.analyst_limit)
         price = self._priced(prepared, left, answer.price, answer.reused)
         published = answer.published
         return Release(

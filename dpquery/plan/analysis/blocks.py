@@ -2,7 +2,7 @@
 Blocks of time: which there are, and which of them a release reads (theory.md 3.5).
 
 A row of the dated table is in the block of its date. Rows without a date, or outside
-the column's bounds, are in no block and count nowhere. Rows of other private tables
+the first and the last block, count nowhere. Rows of other private tables
 have no date: together they are one more block, ``undated``.
 """
 
