@@ -83,6 +83,109 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetRequest:
+    """An analyst's request for more budget, and what the owner said."""
+
+    id: int
+    analyst: str
+    epsilon: float
+    """What was asked for, on top of everything before."""
+    reason: str
+    asked_at: str
+    """UTC, ISO 8601."""
+    state: str
+    """``open``, ``approved``, ``denied``, or ``expired`` after it was approved."""
+    decided_at: str | None = None
+    granted: float | None = None
+    """What was approved; it may be another amount."""
+    expires_at: str | None = None
+    answer: str | None = None
+    """The owner's reason."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When an account will be exhausted, if it is spent as it was lately."""
+
+    days: float | None
+    """``None``: nothing was spent lately, so there is no end in sight."""
+    over_days: int
+    """How many days the rate is taken over."""
+
+    def __str__(self) -> str:
+        rate = f"at the rate of the last {self.over_days} days"
+        if self.days is None:
+            return (
+                f"no end in sight: nothing was spent in the last {self.over_days} days"
+            )
+        if self.days <= 0:
+            return "exhausted"
+        if self.days < 1:
+            return f"exhausted in less than a day {rate}"
+        if self.days >= FAR_DAYS:
+            return f"lasts for more than ten years {rate}"
+        days = round(self.days)
+        return f"exhausted in about {days} day{'s' * (days > 1)} {rate}"
+
+
+FAR_DAYS = 3650
+"""What is further away is not counted in days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one scope may spend and has spent, for the owner."""
+
+    kind: str
+    """``dataset``, ``analyst`` or ``block``."""
+    name: str
+    total: Amount | None
+    """With what was granted; ``None`` where nothing is promised."""
+    spent: Amount
+    remaining: Amount | None
+    """The largest single query that would still be answered."""
+    share: float | None
+    """Which part is spent, in the ledger's own units, which add up."""
+    granted: float = 0.0
+    """The ε that was approved beside the policy, in ``total``."""
+    queries_left: int | None = None
+    """About how many more queries like the usual one."""
+    forecast: Forecast | None = None
+    """``None``: less than two days of history, or nothing is promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the releases of one day, or those that read one table, cost everybody."""
+
+    name: str
+    releases: int
+    spent: Amount
+    last_at: str
+    """When the last of them was charged, UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where all budgets stand, for the owner."""
+
+    policy: str
+    at: str
+    """The ledger's time, UTC, ISO 8601."""
+    accounts: tuple[Account, ...]
+    """The dataset, then the analysts, then blocks of time."""
+    tables: tuple[Usage, ...]
+    """By table: a release that reads two tables counts in both."""
+    days: tuple[Usage, ...]
+    """By day, UTC: the last thirty days on which something was charged."""
+    requests: tuple[BudgetRequest, ...]
+    """Those that are open."""
+    usual: Price
+    """The usual query; the policy's default before anything was charged."""
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryEntry:
     """One earlier release of an analyst."""
 
@@ -247,3 +350,27 @@ def _optional(name: str) -> Any:  # noqa: ANN401 -- a module of an optional libr
         raise ConfigError(
             msg, code="DPQ403", hint="pip install 'dpquery[frames]'"
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """What would become of one query under a policy; nothing was asked or charged."""
+
+    number: int
+    """Which one it is, from 1."""
+    line: int
+    """Where it stands in its text, or where in it something is refused."""
+    sql: str
+    decision: str
+    """``answered``, ``free``, ``refused`` or ``over budget``."""
+    price: Amount
+    analyst_spent: Amount
+    """What the analyst would have spent by then."""
+    dataset_spent: Amount
+    """What everybody would have spent by then."""
+    code: str | None = None
+    """Why not, for `dpquery docs`."""
+    message: str | None = None
+    hint: str | None = None
+    expected: tuple[Expected, ...] = ()
+    """How exact the answer would be."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dpquery.accounting.events import (
@@ -148,6 +149,7 @@ def log_delta(rho: float, epsilon: float) -> float:
     return min(0.0, _rounded_up(terms))
 
 
+@lru_cache(maxsize=4096, typed=True)
 def epsilon_of(rho: float, delta: float) -> float:
     """
     Return the smallest epsilon with rho-zCDP => (epsilon, delta)-DP, rounded up.
@@ -170,6 +172,7 @@ def epsilon_of(rho: float, delta: float) -> float:
     return max(0.0, _rounded_up(terms))
 
 
+@lru_cache(maxsize=4096, typed=True)
 def rho_of(epsilon: float, delta: float) -> float:
     """
     Return the largest rho with rho-zCDP => (epsilon, delta)-DP, rounded down.

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from dpquery.cli import lists, owner, query, talk
+from dpquery.cli import (
+    audit,
+    board,
+    compare,
+    lists,
+    owner,
+    query,
+    receipt,
+    requests,
+    simulate,
+    start,
+    talk,
+)
 from dpquery.cli.talk import Exit
 from dpquery.errors import DPQueryError
 
@@ -57,17 +69,99 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     ),
     (query.price, _examples("dpquery price -f visits.sql --epsilon 0.5")),
     (lists.tables, _examples("dpquery tables", "dpquery tables visits --format json")),
-    (lists.budget, _examples("dpquery budget", "dpquery budget --all")),
+    (
+        board.budget,
+        _examples(
+            "dpquery budget",
+            "dpquery budget --all --watch 10",
+            "dpquery budget --all --format json",
+        ),
+    ),
     (lists.history, _examples("dpquery history --format csv -o asked.csv")),
+    (
+        requests.request,
+        _examples("dpquery request --epsilon 0.5 --reason 'figures of March'"),
+    ),
+    (
+        requests.requests,
+        _examples("dpquery requests --all", "dpquery requests --as alice"),
+    ),
+    (
+        requests.approve,
+        _examples("dpquery approve 3", "dpquery approve 3 --epsilon 0.2 --expires 30d"),
+    ),
+    (requests.deny, _examples("dpquery deny 3 --reason 'ask again in spring'")),
+    (
+        start.init,
+        _examples(
+            "dpquery init --from clinic.duckdb policies",
+            "dpquery init --from visits.parquet --from regions.csv",
+        ),
+    ),
     (
         owner.check,
         _examples("dpquery check policies/*.yaml", "dpquery check --data clinic.yaml"),
+    ),
+    (
+        compare.diff,
+        _examples("dpquery diff main.yaml clinic.yaml --fail-on weaker"),
+    ),
+    (
+        simulate.simulate,
+        _examples("dpquery simulate -p draft.yaml --as alice -f dashboard.sql"),
     ),
     (owner.docs, _examples("dpquery docs DPQ110")),
 )
 
 for _verb, _epilog in _VERBS:
     app.command(epilog=_epilog)(_verb)
+
+_GROUPS: tuple[
+    tuple[str, str, tuple[tuple[Callable[..., None], tuple[str, ...]], ...]], ...
+] = (
+    (
+        "audit",
+        "What the ledger's audit says, and whether it can be believed; for the owner.",
+        (
+            (audit.verify, ("dpquery audit verify",)),
+            (
+                audit.export,
+                (
+                    "dpquery audit export --since 2026-01-01 -o audit.jsonl",
+                    "dpquery audit export --format csv",
+                ),
+            ),
+            (audit.accept, ("dpquery audit accept",)),
+        ),
+    ),
+    (
+        "receipt",
+        "Signed receipts of releases, for whoever wants to check what was charged.",
+        (
+            (receipt.export, ("dpquery receipt export r_0123456789abcdef -o r.json",)),
+            (
+                receipt.verify,
+                (
+                    "dpquery receipt verify r.json --key clinic.ledger.pub",
+                    "dpquery receipt verify second.json --after first.json",
+                ),
+            ),
+        ),
+    ),
+)
+"""Verbs of two words."""
+
+for _name, _help, _members in _GROUPS:
+    _group = typer.Typer(
+        name=_name,
+        help=_help,
+        epilog=_examples(*(line for _, lines in _members for line in lines)),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    for _verb, _lines in _members:
+        _group.command(epilog=_examples(*_lines))(_verb)
+    app.add_typer(_group)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 -- typer calls it
@@ -111,7 +205,7 @@ def run(arguments: Sequence[str]) -> int:
         command.main(args=list(arguments), prog_name="dpquery")
     except SystemExit as leaving:  # how typer ends everything it handles itself
         status = leaving.code if isinstance(leaving.code, int) else Exit.OK
-        if status == Exit.INTERRUPTED:
+        if status == Exit.INTERRUPTED and not isinstance(leaving, talk.Stopped):
             talk.interrupted()
         return status
     except KeyboardInterrupt:

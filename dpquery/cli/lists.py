@@ -1,4 +1,4 @@
-"""The verbs that list what there is: tables, budget and history."""
+"""The verbs that list what there is: tables and history."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dpquery.cli.render import Sheet
 from dpquery.cli.talk import Colour, UsageError
 
 if TYPE_CHECKING:
-    from dpquery.results import Budget, TableInfo
+    from dpquery.results import TableInfo
 
 
 def tables(
@@ -51,35 +51,6 @@ def tables(
         found = session.tables()
     with where.open() as write:
         write(_tables_sheet(found if table is None else [_named(table, found)]))
-
-
-def budget(
-    *,
-    everyone: Annotated[
-        bool, typer.Option("--all", help="Every analyst and the whole dataset.")
-    ] = False,
-    policy: PolicyOption = None,
-    analyst: AnalystOption = None,
-    form: FormatOption = None,
-    output: OutputOption = None,
-    color: ColourOption = Colour.AUTO,
-) -> None:
-    """
-    Show what is spent and what is left.
-
-    Queries add up to less than the sum of their prices. What is left is the largest
-    single query that would still be answered; `price` says how many more there are.
-    """
-    where = target(form, output, color)
-    with open_service(policy) as service:
-        if everyone:
-            budgets = service.budgets()
-        else:
-            name = analyst_name(analyst, policy)
-            with service.session(name) as session:
-                budgets = {name: session.budget()}
-    with where.open() as write:
-        write(_budget_sheet(budgets))
 
 
 def history(
@@ -153,29 +124,5 @@ def _tables_sheet(found: list[TableInfo]) -> Sheet:
         )
         for table in found
         for column in table.columns
-    ]
-    return Sheet(columns, rows)
-
-
-def _budget_sheet(budgets: dict[str, Budget]) -> Sheet:
-    """One row an analyst."""
-    columns = (
-        "analyst",
-        *(
-            f"{part}_{loss}"
-            for part in ("total", "spent", "remaining")
-            for loss in ("epsilon", "delta")
-        ),
-    )
-    rows = [
-        (
-            name,
-            *(
-                loss
-                for part in (each.total, each.spent, each.remaining)
-                for loss in (part.epsilon, part.delta)
-            ),
-        )
-        for name, each in budgets.items()
     ]
     return Sheet(columns, rows)

@@ -15,7 +15,7 @@ from dpquery.cli.render import SUFFIXES, Format, check_library, render
 from dpquery.cli.talk import Colour, UsageError, choose_colour, coloured, is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from dpquery.cli.render import Sheet
     from dpquery.service import Service
@@ -83,6 +83,21 @@ class Target:
         with destination(self.path) as write:
             colour = self.path is None and coloured(sys.stdout)
             yield lambda sheet: write(render(sheet, self.form, colour=colour))
+
+    @contextmanager
+    def open_all(self) -> Iterator[Callable[[Sequence[Sheet]], None]]:
+        """
+        Yield what writes all the sheets of a verb, an empty line between them.
+
+        Raises:
+            ConfigError: As :meth:`open`.
+        """
+        check_library(self.form)
+        with destination(self.path) as write:
+            colour = self.path is None and coloured(sys.stdout)
+            yield lambda sheets: write(
+                b"\n".join(render(each, self.form, colour=colour) for each in sheets)
+            )
 
 
 def target(form: Format | None, path: Path | None, colour: Colour) -> Target:

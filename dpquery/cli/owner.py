@@ -48,7 +48,9 @@ def check(
     policies: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="POLICY", show_default=False, help="Policy files; else that of -p."
+            metavar="POLICY",
+            show_default=False,
+            help="Policy files, or folders of them; else that of -p.",
         ),
     ] = None,
     *,
@@ -78,7 +80,7 @@ def check(
     """
     talk.choose_colour(color)
     remarks: list[Remark] = []
-    paths = policies or [policy_path(policy)]
+    paths = [file for path in policies or [policy_path(policy)] for file in _in(path)]
     for path in paths:
         remarks += _check_one(path, data=data)
     _report(remarks, form)
@@ -102,7 +104,9 @@ def docs(
         lines = [f"{each.code}  {each.title}" for each in TOPICS.values()]
         to_stdout(("\n".join(lines) + "\n").encode())
         return
-    name = code.upper() if code.upper().startswith("DPQ") else f"DPQ{code}"
+    name = code.upper()
+    if not name.startswith(("DPQ", "P")):
+        name = f"DPQ{code}"
     if name not in TOPICS:
         close = sorted(TOPICS, key=lambda code: -alike(code, name))[:3]
         close = [code for code in close if alike(code, name) >= len("DPQ40")]
@@ -114,6 +118,16 @@ def docs(
             else "dpquery docs lists all codes",
         )
     to_stdout(_topic(TOPICS[name]).encode())
+
+
+def _in(path: Path) -> list[Path]:
+    """Return the YAML files in a folder, or *path* itself."""
+    files = [
+        each
+        for pattern in ("*.yaml", "*.yml")
+        for each in (path.glob(pattern) if path.is_dir() else ())
+    ]
+    return sorted(files) or [path]
 
 
 def _check_one(path: Path, *, data: bool) -> list[Remark]:
@@ -135,7 +149,7 @@ def _findings(path: Path, *, data: bool) -> list[Finding]:
     from dpquery.service import Service  # noqa: PLC0415
 
     try:
-        with Service.open(path) as service:
+        with Service.open(path, in_force=False) as service:
             return list(service.check(data=data))
     except (EngineFailure, LedgerError) as failure:
         if data:

@@ -96,6 +96,15 @@ def query(  # noqa: PLR0913 -- one parameter an option
         ),
     ] = False,
     explain: ExplainOption = False,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            metavar="TIME",
+            help="Show the newest answer to this question until then, for nothing, "
+            "even if the data has changed since: 2026-11, a full time, or last.",
+        ),
+    ] = None,
     no_intervals: Annotated[
         bool, typer.Option("--no-intervals", help="Leave the error bars out.")
     ] = False,
@@ -128,7 +137,7 @@ def query(  # noqa: PLR0913 -- one parameter an option
             if dry_run:
                 _price(session, question, _subject(policy, name), form, where)
             else:
-                _answer(session, question, where, intervals=not no_intervals)
+                _answer(session, question, where, as_of, intervals=not no_intervals)
 
 
 def price(  # noqa: PLR0913 -- one parameter an option
@@ -235,15 +244,23 @@ def read_epsilon(text: str | None) -> float | None:
 
 
 def _answer(
-    session: Session, question: Question, where: Target, *, intervals: bool
+    session: Session,
+    question: Question,
+    where: Target,
+    as_of: str | None,
+    *,
+    intervals: bool,
 ) -> None:
     """Ask, write the answer, and then say what it cost."""
     talk = question.talk
     total: Amount | None = None if talk.silent else session.budget().total
     with where.open() as write:
-        with talk.working():
+        with talk.working(), talk.hearing():
             release = session.query(
-                question.sql, epsilon=question.epsilon, dialect=question.dialect
+                question.sql,
+                epsilon=question.epsilon,
+                dialect=question.dialect,
+                as_of=as_of,
             )
         write(answer(release, where.form, intervals=intervals))
     if question.explain:

@@ -42,6 +42,13 @@ class UsageError(ConfigError):
     exit_status: ClassVar[int] = Exit.USAGE
 
 
+class Stopped(SystemExit):
+    """Ctrl-C where it loses nothing: what only looks was stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(int(Exit.INTERRUPTED))
+
+
 class Colour(StrEnum):
     """When to colour what is written."""
 
@@ -111,6 +118,11 @@ def number(value: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def loss_name(definition: str) -> str:
+    """Return the letter of a loss under *definition*."""
+    return "ε" if definition == "pure" else "ρ"
+
+
 @dataclass(frozen=True, slots=True)
 class Talk:
     """What one verb says beside its data."""
@@ -162,6 +174,25 @@ class Talk:
         for each in price.notes:
             say(f"note         {printable(each)}")
         say("nothing was charged and no data was read")
+
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Say alerts about budgets, which a library only writes to its log."""
+        if self.silent:
+            yield
+            return
+        import logging  # noqa: PLC0415 -- most verbs have no alerts
+
+        class Voice(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                say(f"alert   {printable(record.getMessage())}")
+
+        voice, log = Voice(), logging.getLogger("dpquery.alerts")
+        log.addHandler(voice)
+        try:
+            yield
+        finally:
+            log.removeHandler(voice)
 
     def explained(self, text: str) -> None:
         """Show a plan; it was asked for, so even --quiet shows it."""

@@ -47,6 +47,8 @@ class KeyCheck:
     """Key values that occur more than once; exact, for the owner's eyes only."""
     nulls: int
     """Rows without a key; harmless, for NULL never joins. For the owner only."""
+    values: int = field(default=0, compare=False)
+    """Different values; exact, for the owner only."""
 
 
 class Engine(Protocol):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from dpquery.engines import structure
 from dpquery.engines.base import KeyCheck
 from dpquery.engines.failures import failure
 from dpquery.engines.lockdown import identifier, resume_ctrl_c, time_limit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from dpquery.engines.base import Limits, Statement
+    from dpquery.policy.stored import Store
 
 _COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable
@@ -103,9 +105,18 @@ class DuckDBEngine:
         sql = (
             f"SELECT count(DISTINCT t) FROM (SELECT {identifier(column)} AS t "  # noqa: S608 -- the database's own names, quoted
             f"FROM main.{identifier(table)} WHERE false "
-            "UNION ALL SELECT unnest(['a', 'A', 'á']))"
+            "UNION ALL SELECT unnest(['a', 'A', 'á', 'é', 'e\u0301']))"
         )
-        return self._run(self._current(), sql) != [(3,)]
+        return self._run(self._current(), sql) != [(5,)]
+
+    def store(self) -> Store:
+        """Return tables with their types, keys and comments; reads no row of them."""
+        described = self.describe()
+        with self._lock:
+            comments = self._run(self._current(), structure.COMMENTS)
+            constraints = self._run(self._current(), structure.CONSTRAINTS)
+        files = set(self._source.files)
+        return structure.store(described, comments, constraints, files)
 
     def execute(self, statement: Statement) -> Sealed:
         """
@@ -130,13 +141,13 @@ class DuckDBEngine:
         key, rows = identifier(column), f"main.{identifier(table)}"
         sql = (
             f"SELECT count(*) FILTER (n > 1 AND {key} IS NOT NULL), "  # noqa: S608 -- the policy's names, quoted
-            f"COALESCE(max(n) FILTER ({key} IS NULL), 0) "
+            f"COALESCE(max(n) FILTER ({key} IS NULL), 0), count({key}) "
             f"FROM (SELECT {key}, count(*) AS n FROM {rows} GROUP BY {key})"
         )
         with self._lock:
-            [(duplicates, nulls)] = self._run(self._promised(), sql)
+            [(duplicates, nulls, values)] = self._run(self._promised(), sql)
             self._promised()
-        return KeyCheck(table, column, duplicates, nulls)
+        return KeyCheck(table, column, duplicates, nulls, values)
 
     def close(self) -> None:
         """Let go of the database; the next use opens it again."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from dpquery.kernel.spreads import pair_value, spread_value
-from dpquery.noise.intervals import Estimate, Linear, Ratio, Reading, point
+from dpquery.noise.intervals import Estimate, Linear, Ratio, point
 from dpquery.plan.aggregates import (
     AnyEstimator,
     Estimator,
@@ -17,7 +16,6 @@ from dpquery.plan.aggregates import (
     Moment,
     PairEstimator,
     RankEstimator,
-    RankTarget,
     RatioEstimator,
     SpreadEstimator,
     Units,
@@ -25,8 +23,7 @@ from dpquery.plan.aggregates import (
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
-    from dpquery.kernel.pricing import PricedStep
-    from dpquery.plan.aggregates import GridValue
+    from dpquery.kernel.readings import Chosen, Readings
     from dpquery.plan.program import ReleasedColumn
 
 LARGEST_INTEGER = 2**63 - 1
@@ -36,23 +33,16 @@ ONE_IN_TWENTY = 1.645
 SURE = 3.0
 """Standard deviations that noise hardly ever exceeds."""
 
-Readings: TypeAlias = Mapping[Moment, int]
-"""Noisy moments of one group, in sub-steps."""
-Chosen: TypeAlias = Mapping[tuple["GridValue", RankTarget], Fraction]
-"""Values of one group that were chosen by rank, in steps of their grids."""
 
-
-def estimate(
-    estimator: Estimator, priced: PricedStep, readings: Readings
-) -> Estimate | None:
+def estimate(estimator: Estimator, readings: Readings) -> Estimate | None:
     """Return the estimate of one released cell, with its noise; ``None``: no law."""
     match estimator:
         case LinearEstimator(terms=terms):
-            return _linear(terms, priced, readings)
+            return _linear(terms, readings)
         case RatioEstimator(numerator=numerator, denominator=denominator, value=value):
             return Ratio(
-                numerator=_linear(((value.grid, numerator),), priced, readings),
-                denominator=_linear(((Fraction(1), denominator),), priced, readings),
+                numerator=_linear(((value.grid, numerator),), readings),
+                denominator=_linear(((Fraction(1), denominator),), readings),
                 centre=float(value.grid * value.centre),
                 low=float(value.grid * value.low),
                 high=float(value.grid * value.high),
@@ -63,22 +53,17 @@ def estimate(
             assert_never(estimator)
 
 
-def _linear(
-    terms: tuple[tuple[Fraction, Moment], ...],
-    priced: PricedStep,
-    readings: Readings,
-) -> Linear:
-    found = []
-    for coefficient, moment in terms:
-        steps, noise = priced.noise_of(moment)
-        reading = Reading(readings[moment], noise)
-        found.append((float(coefficient / steps), reading))
-    return Linear(tuple(found))
+def _linear(terms: tuple[tuple[Fraction, Moment], ...], readings: Readings) -> Linear:
+    return Linear(
+        tuple(
+            (float(coefficient * weight), reading)
+            for coefficient, moment in terms
+            for weight, reading in readings[moment].terms
+        )
+    )
 
 
-def value(
-    column: ReleasedColumn, priced: PricedStep, readings: Readings, chosen: Chosen
-) -> Any:  # noqa: ANN401 -- a cell
+def value(column: ReleasedColumn, readings: Readings, chosen: Chosen) -> Any:  # noqa: ANN401 -- a cell
     """
     Return the released value of one cell.
 
@@ -86,57 +71,48 @@ def value(
     """
     match column.estimator:
         case LinearEstimator(terms=terms, integer=integer, presence=presence):
-            if presence is not None and _absent(presence, priced, readings):
+            if presence is not None and _absent(presence, readings):
                 return None
             exact = sum(
-                (c * exact_reading(m, priced, readings) for c, m in terms),
+                (c * readings[m].value for c, m in terms),
                 Fraction(0),
             )
             whole = max(-LARGEST_INTEGER, min(LARGEST_INTEGER, round(exact)))
             return whole if integer else float(exact)
         case RatioEstimator():
-            found = estimate(column.estimator, priced, readings)
+            found = estimate(column.estimator, readings)
             return None if found is None else point(found)
         case SpreadEstimator():
-            return spread_value(column.estimator, priced, readings)
+            return spread_value(column.estimator, readings)
         case PairEstimator():
-            return pair_value(column.estimator, priced, readings)
+            return pair_value(column.estimator, readings)
         case RankEstimator(value=of, target=target, presence=presence):
-            if _too_few(presence, priced, readings):
+            if _too_few(presence, readings):
                 return None
             return _typed(chosen[of, target] * of.grid, column.type)
         case AnyEstimator(count=count, negated=negated, presence=presence):
-            if presence is not None and _absent(presence, priced, readings):
+            if presence is not None and _absent(presence, readings):
                 return None
-            number, deviation = _counted(count, priced, readings)
+            number, deviation = _counted(count, readings)
             return (number > max(0.5, ONE_IN_TWENTY * deviation)) is not negated
         case _:
             assert_never(column.estimator)
 
 
-def exact_reading(moment: Moment, priced: PricedStep, readings: Readings) -> Fraction:
-    """Return a noisy moment in steps of its grid, without rounding."""
-    steps, _ = priced.noise_of(moment)
-    return Fraction(readings[moment], steps)
-
-
-def _counted(
-    moment: Moment, priced: PricedStep, readings: Readings
-) -> tuple[float, float]:
+def _counted(moment: Moment, readings: Readings) -> tuple[float, float]:
     """Return a noisy count and the standard deviation of its noise."""
-    steps, noise = priced.noise_of(moment)
-    return readings[moment] / steps, noise.std / steps
+    return float(readings[moment].value), readings[moment].deviation
 
 
-def _absent(presence: Units, priced: PricedStep, readings: Readings) -> bool:
+def _absent(presence: Units, readings: Readings) -> bool:
     """Return whether surely no unit has a value: then SQL's sum is NULL."""
-    number, deviation = _counted(presence, priced, readings)
+    number, deviation = _counted(presence, readings)
     return number + SURE * deviation < 1
 
 
-def _too_few(presence: Units, priced: PricedStep, readings: Readings) -> bool:
+def _too_few(presence: Units, readings: Readings) -> bool:
     """Return whether noise alone could have made this count of units."""
-    number, deviation = _counted(presence, priced, readings)
+    number, deviation = _counted(presence, readings)
     return number < max(0.5, 2 * deviation)
 
 

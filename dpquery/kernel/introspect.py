@@ -13,10 +13,14 @@ from dpquery.errors import EngineFailure
 from dpquery.policy.build import build
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from dpquery.engines.base import Engine, KeyCheck
     from dpquery.ledger.store import Ledger
     from dpquery.policy.catalog import Catalog
     from dpquery.policy.load import LoadedPolicy
+    from dpquery.policy.stored import Store
 
 SOUND = "sound"
 BROKEN = "broken"
@@ -43,12 +47,29 @@ def open_engine(loaded: LoadedPolicy) -> Engine:
     return DuckDBEngine.open(files, limits)
 
 
+def look_at(source: Path | Mapping[str, Path]) -> Store:
+    """
+    Return what a DuckDB file, or files by their tables, say of themselves.
+
+    Raises:
+        EngineFailure: the data cannot be opened.
+    """
+    engine = DuckDBEngine.open(source, Limits())
+    try:
+        return engine.store()
+    finally:
+        engine.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One version of the data and the catalog that fits it."""
 
     version: str
+    """The owner's name for it, or else its identity: what answers are filed under."""
     catalog: Catalog
+    identity: str
+    """What the engine knows it by."""
 
 
 class Data:
@@ -98,10 +119,11 @@ class Data:
             EngineFailure: the data cannot be opened.
             PolicyError: the policy does not fit the data.
         """
-        version = self._engine.refresh()
-        if self._snapshot is None or self._snapshot.version != version:
+        identity = self._engine.refresh()
+        if self._snapshot is None or self._snapshot.identity != identity:
             catalog = build(self._loaded, self._engine.describe())
-            self._snapshot = Snapshot(version, catalog)
+            version = self._loaded.policy.data_version or identity
+            self._snapshot = Snapshot(version, catalog, identity)
         return self._snapshot
 
 
@@ -141,7 +163,7 @@ def require_sound_keys(snapshot: Snapshot, engine: Engine, ledger: Ledger) -> No
     keys = ownership_keys(snapshot.catalog)
     if not keys:
         return
-    name = hashlib.sha256(repr((snapshot.version, keys)).encode()).hexdigest()
+    name = hashlib.sha256(repr((snapshot.identity, keys)).encode()).hexdigest()
     verdict = ledger.verdict(name)
     if verdict is None:
         broken = any(check.duplicates for check in check_keys(engine, keys))

@@ -6,31 +6,34 @@ in this module only; what comes out has the noise that was charged for, or nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from dpquery.kernel.ranked import Histogram, ranked
+from dpquery.kernel.readings import Group, Key, Noisy
 from dpquery.noise.additive import measure
 from dpquery.plan.aggregates import Units
 from dpquery.sql.lowering.lower import lower_release
 from dpquery.sql.lowering.rankings import lower_distinct, lower_ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from fractions import Fraction
+    from collections.abc import Callable, Mapping
 
+    from dpquery.accounting.loss import Loss
     from dpquery.engines.sealed import Sealed
     from dpquery.kernel.pricing import PricedStep
-    from dpquery.plan.aggregates import GridValue, Moment, RankTarget
+    from dpquery.noise.calibration import Additive
     from dpquery.plan.program import ReleaseStep
     from dpquery.sql.lowering.lower import EngineSQL
 
+Ask: TypeAlias = "Callable[[EngineSQL], Sealed]"
+"""What runs a statement on private rows."""
 MAX_GROUPS = 1_000_000
 """Groups that one release may have before withholding."""
 ONE_IN_TWENTY = 1.645
 """Standard deviations that noise exceeds, in one direction, one time in twenty."""
 
-Key = tuple[Any, ...]
 Rows = list[tuple[Any, ...]]
 
 
@@ -62,16 +65,28 @@ def statements_of(step: ReleaseStep) -> Statements:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """One group with its noisy moments."""
+class Draws:
+    """What is measured of a release, and with which noise."""
 
-    keys: Key
-    readings: dict[Moment, int]
-    chosen: dict[tuple[GridValue, RankTarget], Fraction] = field(default_factory=dict)
+    vectors: Mapping[int, tuple[Additive, Loss]]
+    unions: Mapping[int, tuple[Additive, Loss]]
+    choices: frozenset[int]
+
+    @classmethod
+    def all(cls, priced: PricedStep) -> Draws:
+        """Return all of *priced*, each with the noise that its price is of."""
+        return cls(
+            {at: (v.noise, v.handed_out) for at, v in enumerate(priced.vectors)},
+            {at: (u.noise, u.handed_out) for at, u in enumerate(priced.unions)},
+            frozenset(range(len(priced.choices))),
+        )
 
 
 def measured(
-    priced: PricedStep, statements: Statements, ask: Callable[[EngineSQL], Sealed]
+    priced: PricedStep,
+    statements: Statements,
+    ask: Ask,
+    draws: Draws | None = None,
 ) -> list[Group]:
     """
     Return the noisy groups of a release in the order of their keys.
@@ -84,14 +99,20 @@ def measured(
         EngineFailure: the engine failed.
         RuntimeError: it gave other rows than it was asked for.
     """
+    draws = Draws.all(priced) if draws is None else draws
     step = priced.step
     exact: Rows = [()] if statements.sums is None else ask(statements.sums).open()
-    unions = [_by_key(ask(each).open(), len(step.keys)) for each in statements.unions]
-    groups = _shown(priced, _added_up(priced, exact, unions))
-    for at, statement in enumerate(statements.histograms):
-        histograms = _histograms(ask(statement).open(), len(step.keys))
+    unions = {
+        at: _by_key(ask(statements.unions[at]).open(), len(step.keys))
+        for at in draws.unions
+    }
+    groups = _not_withheld(priced, _added_up(priced, exact, unions, draws))
+    chosen = [priced.choices[at] for at in sorted(draws.choices)]
+    for at in sorted({choice.ranking for choice in chosen}):
+        opened = ask(statements.histograms[at]).open()
+        histograms = _histograms(opened, len(step.keys))
         found = [histograms.get(group.keys, {}) for group in groups]
-        for choice in priced.choices:
+        for choice in chosen:
             if choice.ranking == at:
                 value = step.rankings[at].value
                 picked = ranked(priced, choice, found)
@@ -101,7 +122,10 @@ def measured(
 
 
 def _added_up(
-    priced: PricedStep, exact: Rows, unions: Sequence[dict[Key, Any]]
+    priced: PricedStep,
+    exact: Rows,
+    unions: Mapping[int, dict[Key, Any]],
+    draws: Draws,
 ) -> list[Group]:
     """Return all groups with their noisy sums and unions."""
     step, count = priced.step, len(priced.step.keys)
@@ -109,34 +133,48 @@ def _added_up(
         _fail()
     if len({row[:count] for row in exact}) < len(exact):
         _fail()  # a group that is there twice has twice its sensitivity
-    rows = sorted(exact, key=lambda row: [_sort_key(cell) for cell in row[:count]])
+    rows = sorted(exact, key=lambda row: [sort_key(cell) for cell in row[:count]])
     groups = [Group(row[:count], {}) for row in rows]
-    for vector in priced.vectors:
-        moments = [step.moments[at].moment for at in vector.moments]
-        values = [row[count + at] for row in rows for at in vector.moments]
-        noisy = iter(measure(vector.noise, values, vector.handed_out))
+    for at, (noise, loss) in draws.vectors.items():
+        moments = [step.moments[each] for each in priced.vectors[at].moments]
+        values = [
+            row[count + each] for row in rows for each in priced.vectors[at].moments
+        ]
+        noisy = iter(measure(noise, values, loss))
         for group in groups:
-            group.readings.update((moment, next(noisy)) for moment in moments)
-    for union, bounded, sizes in zip(priced.unions, step.distinct, unions, strict=True):
-        values = [sizes.get(group.keys) or 0 for group in groups]
-        noisy = iter(measure(union.noise, values, union.handed_out))
+            for each in moments:
+                reading = Noisy.of(next(noisy), noise, each.steps)
+                group.readings[each.moment] = reading
+    for at, (noise, loss) in draws.unions.items():
+        values = [unions[at].get(group.keys) or 0 for group in groups]
+        noisy = iter(measure(noise, values, loss))
         for group in groups:
-            group.readings[bounded.moment] = next(noisy)
+            moment = step.distinct[at].moment
+            group.readings[moment] = Noisy.of(next(noisy), noise, 1)
     return groups
 
 
-def _shown(priced: PricedStep, groups: list[Group]) -> list[Group]:
-    """Leave out the groups that must not, or need not, be shown."""
-    step = priced.step
-    if priced.threshold is not None:
-        least: float = priced.threshold
-    elif step.keys and not step.columns:
-        # SELECT DISTINCT of public keys: those that some row has, so far as is known
-        steps, noise = priced.noise_of(Units())
-        least = max(steps / 2, ONE_IN_TWENTY * noise.std)
-    else:
+def _not_withheld(priced: PricedStep, groups: list[Group]) -> list[Group]:
+    """Leave out the groups with too few units."""
+    if priced.threshold is None:
         return groups
-    return [group for group in groups if group.readings[Units()] >= least]
+    steps, _ = priced.noise_of(Units())
+    least = Fraction(priced.threshold, steps)
+    return [group for group in groups if group.readings[Units()].value >= least]
+
+
+def visible(priced: PricedStep, groups: list[Group]) -> list[Group]:
+    """Return the groups that are shown: all, or of public keys those that some row has.
+
+    SELECT DISTINCT of public keys shows those that are clearly there; post-processing.
+    """
+    if priced.step.withholds or priced.step.columns or not priced.step.keys:
+        return groups
+    return [group for group in groups if _is_there(group.readings[Units()])]
+
+
+def _is_there(units: Noisy) -> bool:
+    return float(units.value) >= max(0.5, ONE_IN_TWENTY * units.deviation)
 
 
 def _by_key(rows: Rows, count: int) -> dict[Key, Any]:
@@ -163,6 +201,6 @@ def _fail() -> NoReturn:
     raise RuntimeError(msg)
 
 
-def _sort_key(cell: object) -> tuple[bool, Any]:
+def sort_key(cell: object) -> tuple[bool, Any]:
     """Order keys by value, NULL last; never by the order in which rows were read."""
     return (cell is None, 0 if cell is None else cell)

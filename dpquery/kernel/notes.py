@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.pricing import PricedStep
+    from dpquery.kernel.reuse import Reuse
     from dpquery.plan.relations import Relation
 
 
@@ -21,6 +22,31 @@ def notes(prepared: Prepared) -> tuple[str, ...]:
     """Return what is worth knowing of *prepared*, each thing once."""
     found = (note for priced in prepared.steps for note in _of_release(priced))
     return tuple(dict.fromkeys(found))
+
+
+def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
+    """Return what an answer is made of, where it is not all new; with *ids* of it."""
+    found = []
+    uses = reuse.all
+    known = [use for use in uses if use.known]
+    if known:
+        made = "made of what earlier answers have measured"
+        if ids:
+            named = dict.fromkeys(k.measurement.release_id for k in reuse.known)
+            made += f" ({', '.join(named)})"
+        if not reuse.measures:
+            found.append(f"{made}: nothing new was measured")
+        else:
+            fresh = sum(use.fresh is not None for use in uses)
+            found.append(
+                f"{made}, and of {fresh} new measurement{'s' if fresh > 1 else ''}"
+            )
+    if any(k.shape.domain != u.piece.shape.domain for u in uses for k in u.known):
+        found.append(
+            "put together from answers by other groups, too: they are taken to list "
+            "every row's group, as the policy says"
+        )
+    return tuple(found)
 
 
 def _of_release(priced: PricedStep) -> Iterator[str]:

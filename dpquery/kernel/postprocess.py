@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from dpquery.engines.base import Engine, Limits
-    from dpquery.kernel.measurement import Group
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.pricing import PricedStep
+    from dpquery.kernel.readings import Group
     from dpquery.plan.program import Computed, ReleaseStep
     from dpquery.plan.program import PublicTable as PublicRead
 
@@ -58,7 +58,7 @@ def table_of(priced: PricedStep, groups: Sequence[Group]) -> Table:
         (
             *group.keys,
             *(
-                value(each, priced, group.readings, group.chosen)
+                value(each, group.readings, group.chosen)
                 for each in priced.step.columns
             ),
             at,

@@ -15,8 +15,9 @@ from dpquery.accounting.allocation import split
 from dpquery.accounting.events import Event, Withholding
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused
-from dpquery.kernel.estimates import Readings, estimate
+from dpquery.kernel.estimates import estimate
 from dpquery.kernel.pricing import PricedStep, priced
+from dpquery.kernel.readings import Noisy
 from dpquery.noise.intervals import Linear, interval
 from dpquery.plan.aggregates import (
     LinearEstimator,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.accounting.accountant import Promise
+    from dpquery.plan.aggregates import Moment
     from dpquery.plan.program import Program, ReleasedColumn, ReleaseStep
     from dpquery.policy.catalog import Catalog
 
@@ -169,8 +171,13 @@ def _half_width(
 ) -> float | None:
     match column.estimator:
         case LinearEstimator(terms=terms):
-            zeros: Readings = {moment: 0 for _, moment in terms}
+            zeros = {moment: _zero(step, moment) for _, moment in terms}
         case RatioEstimator() | _:
             return None
-    found = estimate(column.estimator, step, zeros)
+    found = estimate(column.estimator, zeros)
     return interval(found, confidence).high if isinstance(found, Linear) else None
+
+
+def _zero(step: PricedStep, moment: Moment) -> Noisy:
+    steps, noise = step.noise_of(moment)
+    return Noisy.of(0, noise, steps)

@@ -6,17 +6,24 @@ fails afterwards says the same whatever the cause.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from dpquery.accounting.loss import Loss
 from dpquery.engines.base import Statement
-from dpquery.errors import DPQueryError, EngineFailure
+from dpquery.errors import DPQueryError, EngineFailure, LedgerError
+from dpquery.kernel.collect import collected
 from dpquery.kernel.estimates import estimate
-from dpquery.kernel.measurement import measured, statements_of
-from dpquery.kernel.notes import notes
+from dpquery.kernel.measurement import statements_of
+from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.payload import Published, from_text, to_text
+from dpquery.kernel.pieces import pieces_of
 from dpquery.kernel.postprocess import Above, finite, table_of
-from dpquery.ledger.store import Charge
+from dpquery.kernel.reuse import Reuse, Store, holdings_of, planned, sources_of
+from dpquery.kernel.stored import read
+from dpquery.ledger.chain import digest
+from dpquery.ledger.records import Charge, Outdated, View
 from dpquery.noise.intervals import point
 from dpquery.plan.program import LEVEL
 from dpquery.sql.lowering.relations import parameter
@@ -24,13 +31,18 @@ from dpquery.sql.lowering.relations import parameter
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dpquery.accounting.loss import Loss
     from dpquery.engines.base import Engine, Limits
     from dpquery.engines.released import ReleasedDatabase
     from dpquery.engines.sealed import Sealed
-    from dpquery.kernel.measurement import Group, Statements
+    from dpquery.kernel.blocks import Blocks
+    from dpquery.kernel.measurement import Statements
+    from dpquery.kernel.pieces import Piece
     from dpquery.kernel.postprocess import Table
     from dpquery.kernel.prepare import Prepared
+    from dpquery.kernel.readings import Group
+    from dpquery.kernel.reuse import Use
+    from dpquery.kernel.stored import StoredReadings
+    from dpquery.ledger.records import Debit, Stored
     from dpquery.ledger.store import Ledger
     from dpquery.noise.intervals import Estimate
     from dpquery.plan.program import Cell
@@ -43,8 +55,19 @@ class Asked:
 
     analyst: str
     data_version: str
-    dataset_limit: Loss
+    dataset_limit: Loss | None
+    """``None`` where blocks are the promise, and the whole is only read."""
     analyst_limit: Loss
+    isolated: bool = False
+    """Whether nothing is used that was measured for somebody else."""
+    blocks: Blocks | None = None
+    """Blocks of time, where the owner has such."""
+    policy: str = ""
+    """A digest of the policy in force."""
+    sql: str | None = None
+    """What the ledger keeps of the query's text; ``None``: all of it."""
+    identity: str = ""
+    """What the engine knows the data by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +77,10 @@ class Answer:
     id: str
     published: Published
     replayed: bool
+    price: Loss
+    """What the analyst paid just now."""
+    reused: tuple[str, ...] = ()
+    """What it is made of that was known before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +101,68 @@ class Backends:
         return Above(self.released, self.engine, self.limits, data_version)
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A query, and how it is answered from what the ledger knows."""
+
+    prepared: Prepared
+    reuse: Reuse
+    store: Store
+
+    def blocks(self, asked: Asked) -> tuple[Debit, ...]:
+        """Return what is debited to blocks of time."""
+        if asked.blocks is None:
+            return ()
+        steps = (priced.step.blocks for priced in self.prepared.steps)
+        return asked.blocks.debits(zip(steps, self.reuse.losses, strict=True))
+
+
+def plan(prepared: Prepared, asked: Asked, ledger: Ledger) -> Planned:
+    """
+    Return how *prepared* would be answered now, and for what price.
+
+    It reads what was released before, and no row.
+
+    Raises:
+        LedgerError: the ledger cannot be trusted or read.
+    """
+    pieces = [pieces_of(each) for each in prepared.steps]
+    if asked.isolated:
+        pieces = [[_own(p, asked.analyst) for p in each] for each in pieces]
+    sources = sources_of(pieces)
+    version = asked.data_version
+    store = Store()
+    if sources:
+        store = Store(
+            ledger.measurements(sources, version),
+            ledger.holdings(asked.analyst, sources, version),
+            partial(_readings, ledger),
+        )
+    definition = prepared.loss.definition
+    return Planned(prepared, planned(prepared.steps, pieces, store, definition), store)
+
+
+@lru_cache(maxsize=64)
+def _readings(ledger: Ledger, measurement_id: str) -> StoredReadings:
+    """Return what was measured; it never changes, and is read from text once."""
+    return read(ledger.readings(measurement_id))
+
+
+def _own(piece: Piece, analyst: str) -> Piece:
+    """Return *piece* under names that no other analyst's pieces have."""
+    view = piece.view
+    if view is None:
+        return piece
+    own = View(digest(view.view + analyst), digest(view.source + analyst), view.shape)
+    return replace(piece, view=own)
+
+
 def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     """
     Answer *prepared* once, charging for it before any row is read.
 
     An answer that this analyst already has, on the same data, is given again for
-    nothing, bit for bit.
+    nothing, bit for bit. What was measured before is used again (reuse.py).
 
     Raises:
         QueryRefused: the SQL over released values cannot be run; nothing was charged.
@@ -91,36 +174,88 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     ledger = backends.ledger
     stored = ledger.find(asked.analyst, prepared.fingerprint, asked.data_version)
     if stored is not None:
-        return Answer(stored.release_id, from_text(stored.payload), replayed=True)
-    above = backends.above(asked.data_version)
-    above.check(prepared)
+        return replayed(stored)
+    backends.above(asked.identity).check(prepared)
     statements = [statements_of(priced.step) for priced in prepared.steps]
-    lease = ledger.reserve(
-        Charge(
-            analyst=asked.analyst,
-            fingerprint=prepared.fingerprint,
-            data_version=asked.data_version,
-            sql=prepared.sql,
-            loss=prepared.loss,
-            events=prepared.events,
-            dataset_limit=asked.dataset_limit,
-            analyst_limit=asked.analyst_limit,
-        )
+    for _ in range(ATTEMPTS):
+        found = plan(prepared, asked, ledger)
+        try:
+            return _answered(found, asked, backends, statements)
+        except Outdated:  # somebody has just measured the same
+            continue
+    msg = "others keep asking the same at this moment"
+    raise LedgerError(msg, code="DPQ552", hint="try again; nothing was charged")
+
+
+def replayed(stored: Stored) -> Answer:
+    """Return an answer that was given before."""
+    free = Loss.zero(stored.loss.definition)
+    said = ("given before: an earlier answer, shown again",)
+    published = from_text(stored.payload)
+    return Answer(stored.release_id, published, True, free, said)
+
+
+def _answered(
+    found: Planned, asked: Asked, backends: Backends, statements: list[Statements]
+) -> Answer:
+    """
+    Charge and answer.
+
+    Raises:
+        Outdated: the plan's measurements are not the newest; nothing was charged.
+    """
+    ledger, reuse = backends.ledger, found.reuse
+    new = reuse.new()
+    charge = Charge(
+        analyst=asked.analyst,
+        fingerprint=found.prepared.fingerprint,
+        data_version=asked.data_version,
+        sql=found.prepared.sql if asked.sql is None else asked.sql,
+        loss=reuse.price,
+        events=reuse.events,
+        dataset_limit=asked.dataset_limit,
+        analyst_limit=asked.analyst_limit,
+        dataset_loss=reuse.loss,
+        measurements=tuple(each for _, each in new),
+        holdings=holdings_of(reuse, found.store),
+        used=tuple(known.measurement.id for known in reuse.known),
+        blocks=found.blocks(asked),
+        policy=asked.policy,
+        tables=_tables(statements) if reuse.measures else (),
     )
-    text = _run(_Run(prepared, above), statements)
-    ledger.settle(lease, text)
-    return Answer(lease.release_id, from_text(text), replayed=False)
+    run = _Run(found, backends.above(asked.identity))
+    if not reuse.measures:  # made of what is released: no private row is read
+        text, _ = _run(run, statements)
+        lease = ledger.answer(charge, text)
+    else:
+        lease = ledger.reserve(charge)
+        text, fresh = _run(run, statements)
+        ids = dict(zip((id(use) for use, _ in new), lease.measurements, strict=True))
+        ledger.settle(lease, text, {ids[id(use)]: each for use, each in fresh})
+    free = not reuse.measures and reuse.price == Loss.zero(reuse.price.definition)
+    said = reuse_notes(reuse, ids=False)
+    return Answer(lease.release_id, from_text(text), free, reuse.price, said)
 
 
-def _run(run: _Run, statements: list[Statements]) -> str:
-    """Return the published answer as text; every failure reads the same."""
+def _tables(statements: list[Statements]) -> tuple[str, ...]:
+    """Return the tables that are read."""
+    asked = (lowered.tables for each in statements for lowered in each.all)
+    return tuple(sorted(frozenset().union(*asked)))
+
+
+def _run(run: _Run, statements: list[Statements]) -> tuple[str, list[tuple[Use, str]]]:
+    """Return the answer as text, and what was measured; failures read the same."""
     try:
         run.measure(statements)
-        return to_text(run.published())
+        return to_text(run.published()), run.fresh
     except DPQueryError:
         raise
     except Exception:  # noqa: BLE001 -- a cause could tell something of a row
         raise _failed() from None
+
+
+ATTEMPTS = 5
+"""Plans that are made for one answer, when others measure the same meanwhile."""
 
 
 def _failed() -> EngineFailure:
@@ -133,18 +268,30 @@ def _failed() -> EngineFailure:
 class _Run:
     """One query on its way: what is released so far, and what was made of it."""
 
-    prepared: Prepared
+    planned: Planned
     above: Above
+    fresh: list[tuple[Use, str]] = field(default_factory=list)
     groups: dict[str, list[Group]] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     inputs: dict[str, Mapping[str, list[Any]]] = field(default_factory=dict)
 
+    @property
+    def prepared(self) -> Prepared:
+        """The query."""
+        return self.planned.prepared
+
     def measure(self, statements: list[Statements]) -> None:
         """Measure release after release; each may read the answers before it."""
-        for priced, each in zip(self.prepared.steps, statements, strict=True):
+        load = self.planned.store.load or _nothing
+        steps = zip(
+            self.prepared.steps, self.planned.reuse.uses, statements, strict=True
+        )
+        for priced, uses, each in steps:
             name = priced.step.name
-            self.groups[name] = measured(priced, each, self._ask)
-            self.tables[name] = table_of(priced, self.groups[name])
+            found, fresh = collected(priced, uses, each, self._ask, load)
+            self.groups[name] = found
+            self.fresh += fresh
+            self.tables[name] = table_of(priced, found)
 
     def _ask(self, lowered: EngineSQL) -> Sealed:
         given: dict[str, list[Any]] = {}
@@ -181,7 +328,7 @@ class _Run:
             columns=tuple(names[:shown]),
             rows=[finite(row[:shown]) for row in rows],
             estimates=estimates,
-            notes=notes(self.prepared),
+            notes=(*notes(self.prepared), *reuse_notes(self.planned.reuse)),
         )
 
     def _estimate(self, cell: Cell, number: int | None) -> Estimate | None:
@@ -190,6 +337,11 @@ class _Run:
             return None
         level, at = divmod(number, LEVEL)
         name = cell.levels[level]
-        priced, column = self.prepared.column(name, cell.column)
-        found = estimate(column.estimator, priced, self.groups[name][at].readings)
+        _, column = self.prepared.column(name, cell.column)
+        found = estimate(column.estimator, self.groups[name][at].readings)
         return None if found is None or point(found) is None else found
+
+
+def _nothing(_: str) -> StoredReadings:
+    msg = "nothing was measured before"
+    raise ValueError(msg)

@@ -9,21 +9,11 @@ from typing import TYPE_CHECKING
 from dpquery.plan.aggregates import PairKind, Present, Square, Total
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dpquery.kernel.pricing import PricedStep
-    from dpquery.plan.aggregates import Moment, PairEstimator, SpreadEstimator
+    from dpquery.kernel.readings import Readings
+    from dpquery.plan.aggregates import PairEstimator, SpreadEstimator
 
 HALF_A_ROW = 0.5
 """Over fewer rows than this, a statistic is NULL, as SQL's over none is."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Noisy:
-    """A noisy moment and the standard deviation of its noise, in steps."""
-
-    value: float
-    deviation: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +27,9 @@ class _Moments:
     """The standard deviation of the variance's noise, by the delta method."""
 
 
-def spread_value(
-    estimator: SpreadEstimator, priced: PricedStep, readings: Mapping[Moment, int]
-) -> float | None:
+def spread_value(estimator: SpreadEstimator, readings: Readings) -> float | None:
     """Return a variance or standard deviation; NULL over too few rows."""
-    found = _moments(
-        estimator.count, estimator.total, estimator.square, priced, readings
-    )
+    found = _moments(estimator.count, estimator.total, estimator.square, readings)
     least = 1 + HALF_A_ROW if estimator.kind.sample else HALF_A_ROW
     if found is None or found.rows < least:
         return None
@@ -53,16 +39,14 @@ def spread_value(
     return math.sqrt(variance) if estimator.kind.root else variance
 
 
-def pair_value(
-    estimator: PairEstimator, priced: PricedStep, readings: Mapping[Moment, int]
-) -> float | None:
+def pair_value(estimator: PairEstimator, readings: Readings) -> float | None:
     """Return a covariance, correlation or regression; NULL where there is none."""
     count = estimator.count
-    y = _moments(count, estimator.total_y, estimator.square_y, priced, readings)
-    x = _moments(count, estimator.total_x, estimator.square_x, priced, readings)
+    y = _moments(count, estimator.total_y, estimator.square_y, readings)
+    x = _moments(count, estimator.total_x, estimator.square_x, readings)
     if y is None or x is None:
         return None
-    together = _noisy(estimator.product, priced, readings).value / y.rows
+    together = float(readings[estimator.product].value) / y.rows
     one, other = estimator.total_y.value, estimator.total_x.value
     grids = float(one.grid * other.grid)
     centred_y = y.mean - float(one.grid * one.centre)
@@ -108,35 +92,28 @@ def _moments(
     count: Present,
     total: Total,
     square: Square,
-    priced: PricedStep,
-    readings: Mapping[Moment, int],
+    readings: Readings,
 ) -> _Moments | None:
     """
     Return rows, mean and variance; ``None`` over less than half a row.
 
     VAR = S2/n + c - (S1/n)², within [0, w²] (theory.md 2.2 and 4.3).
     """
-    n = _noisy(count, priced, readings)
-    if n.value < HALF_A_ROW:
+    n = readings[count]
+    rows = float(n.value)
+    if rows < HALF_A_ROW:
         return None
     value = total.value
-    s1, s2 = (_noisy(moment, priced, readings) for moment in (total, square))
-    middle, power = s1.value / n.value, s2.value / n.value
+    s1, s2 = readings[total], readings[square]
+    middle, power = float(s1.value) / rows, float(s2.value) / rows
     most = float(value.reach) ** 2
     variance = max(0.0, min(most, power + square.centre - middle**2))
     slant = power - 2 * middle**2
     error = math.hypot(s2.deviation, 2 * middle * s1.deviation, slant * n.deviation)
     grid = float(value.grid)
     return _Moments(
-        rows=n.value,
+        rows=rows,
         mean=grid * (value.centre + middle),
         variance=variance * grid**2,
-        error=error / n.value * grid**2,
+        error=error / rows * grid**2,
     )
-
-
-def _noisy(
-    moment: Moment, priced: PricedStep, readings: Mapping[Moment, int]
-) -> _Noisy:
-    steps, noise = priced.noise_of(moment)
-    return _Noisy(readings[moment] / steps, noise.std / steps)

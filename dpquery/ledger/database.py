@@ -1,91 +1,68 @@
-"""One SQLite file, opened so that what a transaction commits survives a power cut."""
+"""A database that holds a ledger: one transaction at a time, and forks."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import threading
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakSet
 
-from sqlalchemy import URL, Connection, NullPool, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
-from dpquery.errors import LedgerError
-from dpquery.ledger.failures import cannot_open, damaged, failure, unexpected
+from dpquery.ledger.failures import failure, unexpected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from sqlite3 import Connection as SQLiteConnection
+    from collections.abc import Iterator
 
-_PRAGMAS = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits on power loss
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA trusted_schema = OFF",
-)
+    from sqlalchemy import Connection, Engine, RootTransaction
 
 
 class Database:
     """
     A connection that stays open, for one transaction at a time.
 
-    Threads wait for one another. A fork closes the connection first, because SQLite's
-    locks do not survive one; parent and child each open their own when they need it.
+    Threads wait for one another. A fork closes the connection first, because neither
+    SQLite's locks nor a server's connection survive one; parent and child each open
+    their own when they need it. A server that was started again is connected to anew.
     """
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
-        """Prepare to open *path*, an existing file; wait that long for its lock."""
-        self._path = path
-        self._identity = _identity(path)
-        self._engine = create_engine(
-            URL.create(
-                "sqlite",
-                database="file:" + quote(str(path)),
-                query={"mode": "rw", "uri": "true"},  # rw: never create a file
-            ),
-            connect_args={
-                "timeout": busy_seconds,
-                "isolation_level": None,  # the driver begins nothing by itself
-                "check_same_thread": False,
-            },
-            poolclass=NullPool,
-        )
-        event.listen(self._engine, "connect", _configure)
-        event.listen(self._engine, "begin", _begin)
+    _READ: ClassVar[str]
+    """What begins a transaction that sees one state."""
+    _WRITE: ClassVar[str]
+    """What begins the only transaction that may write, before anything is read."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use *engine*, which connects anew each time it is asked to."""
+        self._engine = engine
         self._connection: Connection | None = None
-        self.lock = threading.Lock()
-        _OPEN.add(self)
+        self.lock = threading.RLock()
+        """Whoever holds it is alone with the database; no fork happens meanwhile."""
+        with _FORKS:
+            _OPEN.add(self)
+
+    def check_identity(self) -> None:
+        """Refuse a database that is not the one that was opened."""
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that sees one state; it waits for no writer."""
-        with self._transaction("BEGIN") as connection:
+        with self._transaction(self._READ) as connection:
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
-        """
-        Open the only transaction that may write; durable once left without an error.
-
-        BEGIN IMMEDIATE takes the lock before anything is read. With BEGIN, two
-        processes could both read a balance before either writes it (threats.md 0.11).
-        """
-        with self._transaction("BEGIN IMMEDIATE") as connection:
+        """Open the only transaction that may write; durable once left without error."""
+        with self._transaction(self._WRITE) as connection:
             yield connection
 
     @contextlib.contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
         with self.lock:
             try:
-                connection = self._connected()
-                connection.execution_options(begin=begin)
-                with connection.begin():
-                    self._check_identity()
+                connection, transaction = self._begun(begin)
+                with transaction:
+                    self.check_identity()
                     yield connection
             except SQLAlchemyError as error:
                 self.disconnect()  # after a failed commit, who knows what state it has
@@ -93,23 +70,23 @@ class Database:
                     raise failure(error) from None
                 raise unexpected() from None
 
+    def _begun(self, begin: str) -> tuple[Connection, RootTransaction]:
+        """Begin; once more when the connection was lost since it was last used."""
+        used = self._connection is not None
+        connection = self._connected()
+        connection.execution_options(begin=begin)
+        try:
+            return connection, connection.begin()
+        except DBAPIError as error:
+            if not (used and error.connection_invalidated):
+                raise
+        self.disconnect()
+        return self._begun(begin)
+
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = self._engine.connect()
         return self._connection
-
-    def _check_identity(self) -> None:
-        """Refuse a file that was moved or replaced: debits to it would be lost."""
-        try:
-            same = _identity(self._path) == self._identity
-        except LedgerError:
-            same = False
-        if not same:
-            raise LedgerError(
-                "the ledger's file was moved, deleted or replaced while it was open",
-                code="DPQ556",
-                hint="put the file back, with the -wal file beside it, and start again",
-            )
 
     def disconnect(self) -> None:
         """Close the connection; the caller holds the lock, or the only reference."""
@@ -124,112 +101,15 @@ class Database:
             self.disconnect()
 
 
-def locate(location: str) -> Path:
-    """
-    Return the file that *location*, a path or a ``sqlite:///`` URL, names.
-
-    Raises:
-        LedgerError: For other databases, and for ones that last no longer than we do.
-    """
-    if "://" not in location:
-        name = location
-    else:
-        try:
-            url = make_url(location)
-        except (ArgumentError, ValueError):
-            raise cannot_open("its URL cannot be parsed") from None
-        if url.get_backend_name() != "sqlite" or url.query or url.host:
-            raise cannot_open("only files and sqlite:///FILE are supported")
-        name = url.database or ""
-    if not name or name == ":memory:" or name.startswith("file:") or "\0" in name:
-        raise cannot_open("it must be a file")
-    return Path(os.path.abspath(name))  # noqa: PTH100 -- resolve() would follow links
-
-
-def is_there(path: Path) -> bool:
-    """
-    Return whether a file with something in it is at *path*.
-
-    Raises:
-        LedgerError: For a directory, an empty file and what may not be looked at.
-    """
-    # never open the file here: closing it would drop the locks of this process on it
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        raise cannot_open("this user may not look at it") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise cannot_open("it is not a file")
-    if status.st_size == 0:
-        raise damaged("the file is empty")
-    return True
-
-
-def create(path: Path, fill: Callable[[Connection], None]) -> None:
-    """
-    Make a new database at *path*, complete or not at all.
-
-    It is filled under another name and then linked to its own: nobody ever sees half
-    a ledger, two processes cannot both create it, and an existing one stays.
-
-    Raises:
-        LedgerError: When it cannot be created. That it exists by now is no error.
-    """
-    try:
-        with TemporaryDirectory(prefix=path.name + ".new-", dir=path.parent) as room:
-            draft = Path(room) / "ledger"
-            draft.touch()
-            database = Database(draft, busy_seconds=10)
-            try:
-                with database.writing() as connection:
-                    fill(connection)
-            finally:
-                database.close()
-            with contextlib.suppress(FileExistsError):
-                path.hardlink_to(draft)
-            _sync_directory(path.parent)
-    except OSError:
-        raise cannot_open("no file can be made in its directory") from None
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make a new name in *directory* durable, where the system knows how."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    """Return which file *path* names now."""
-    try:
-        status = path.stat()
-    except OSError:
-        raise cannot_open("it is not there, or may not be looked at") from None
-    return status.st_dev, status.st_ino
-
-
-def _configure(connection: SQLiteConnection, _record: object) -> None:
-    """Set up a new connection; the answers of pragmas are not needed."""
-    for pragma in _PRAGMAS:
-        connection.execute(pragma).close()
-
-
-def _begin(connection: Connection) -> None:
-    """Begin a transaction ourselves: the driver's own habits differ by version."""
-    connection.exec_driver_sql(connection.get_execution_options()["begin"])
-
-
+_FORKS = threading.RLock()
+"""Forks come one after the other: two at once would wait for each other's locks."""
 _OPEN: WeakSet[Database] = WeakSet()
 _held: list[Database] = []
 
 
 def _before_fork() -> None:
     """Wait for running transactions and close every connection."""
+    _FORKS.acquire()
     _held[:] = list(_OPEN)
     for database in _held:
         database.lock.acquire()
@@ -241,6 +121,7 @@ def _after_fork() -> None:
     for database in _held:
         database.lock.release()
     _held.clear()
+    _FORKS.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork

@@ -2,128 +2,91 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from sqlalchemy import delete, false, func, insert, select, text, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import delete, func, insert, select
 
-from dpquery.accounting import filters
 from dpquery.accounting.accountant import loss_of_events
-from dpquery.accounting.events import to_json
 from dpquery.accounting.loss import Definition, Loss
-from dpquery.errors import BudgetExceeded, LedgerError
-from dpquery.ledger.database import Database, create, is_there, locate
+from dpquery.ledger import books, entries
+from dpquery.ledger.alarms import Alarms
 from dpquery.ledger.failures import damaged
+from dpquery.ledger.journal import Journal, Recording, open_journal
+from dpquery.ledger.opening import open_database
+from dpquery.ledger.records import (
+    Charge,
+    Holding,
+    Lease,
+    Measurement,
+    Stored,
+    View,
+)
 from dpquery.ledger.schema import (
-    ACCOUNTS,
-    META,
-    METADATA,
+    HOLDINGS,
+    MEASUREMENTS,
     RELEASES,
-    SCHEMA_VERSION,
     SNAPSHOTS,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import ColumnElement, Connection, Row
 
-    from dpquery.accounting.events import Event
-
-DATASET = "dataset"
-"""The scope of the promise: everything anyone ever learns together."""
-
-
-def analyst_scope(analyst: str) -> str:
-    """Return the scope of one analyst's share of the budget."""
-    return f"analyst:{analyst}"
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What a release will cost, and the limits that it must stay within."""
-
-    analyst: str
-    fingerprint: str
-    """Of the normalised query; with the analyst and the data version, the question."""
-    data_version: str
-    sql: str
-    """As the analyst wrote it."""
-    loss: Loss
-    events: tuple[Event, ...]
-    """What will happen, from the parameters in use; no more than ``loss``."""
-    dataset_limit: Loss
-    analyst_limit: Loss
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A debit that was made: the right to release one answer."""
-
-    release_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A release as the ledger remembers it."""
-
-    release_id: str
-    analyst: str
-    sql: str
-    reserved_at: str
-    """UTC, ISO 8601, in seconds."""
-    state: str
-    """``settled``, or ``reserved`` when no answer was stored for the debit."""
-    loss: Loss
-    payload: str | None
-    """The answer, as it was given to :meth:`Ledger.settle`."""
+    from dpquery.ledger.database import Database
 
 
 class Ledger:
     """
-    The accounts and releases of one dataset, in one SQLite file.
+    The accounts, answers and measurements of one dataset, and their audit.
 
     Every method raises :class:`LedgerError` when the ledger cannot be trusted, read
     or written; then there is no answer. One object serves many threads; it may be
     used after a fork.
     """
 
-    def __init__(self, database: Database, definition: Definition) -> None:
+    def __init__(
+        self, database: Database, definition: Definition, journal_: Journal
+    ) -> None:
         """Use *database*, which :meth:`open` has checked."""
         self._database = database
         self._definition = definition
+        self._journal = journal_
+        self.alarms = Alarms()
+        """Who is told, after a charge, that a share of a limit was reached."""
 
     @classmethod
     def open(
-        cls, location: str, *, definition: Definition, busy_seconds: float = 10.0
+        cls,
+        location: str,
+        *,
+        definition: Definition,
+        busy_seconds: float = 10.0,
+        head: Path | None = None,
     ) -> Ledger:
         """
-        Open the ledger at *location*, a path or ``sqlite:///`` URL; create a new one.
+        Open the ledger at *location*; create a new one.
 
-        A file that exists is a ledger or an error: it is never filled in or repaired,
+        A *location* is a path, a ``sqlite:///`` URL or a ``postgresql://`` URL. A
+        ledger that exists is one or an error: it is never filled in or repaired,
         since whoever empties it would get the budget back. *busy_seconds* is how long
-        to wait for other processes' transactions.
+        to wait for other processes' transactions; *head* is where the newest link of
+        the audit is kept, by default beside the file.
         """
-        path = locate(location)
-        if not is_there(path):
-            create(path, lambda connection: _create_tables(connection, definition))
-        database = Database(path, busy_seconds)
+        database, journal = open_database(location, definition, busy_seconds, head)
         try:
-            with database.writing() as connection:
-                # writes nothing, yet SQLite refuses it for a read-only ledger
-                connection.execute(delete(META).where(false()))
-                _check_kind(connection, definition)
-                _check_totals(connection)
+            open_journal(database, definition, journal)
         except BaseException:
             database.close()
             raise
-        return cls(database, definition)
+        return cls(database, definition, journal)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the database."""
         self._database.close()
 
     def __enter__(self) -> Self:
@@ -137,118 +100,144 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def reserve(self, charge: Charge) -> Lease:
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[Recording]:
         """
-        Debit *charge* from its analyst and from the dataset; durable on return.
-
-        Both balances are read, compared and written in one transaction that excludes
-        every other writer. The decision depends on the ledger and the charge alone,
-        and the debit stays whatever happens afterwards (architecture.md 4).
+        Open a transaction that writes; its events are remembered once durable.
 
         Raises:
-            BudgetExceeded: DPQ201 for the analyst's limit, DPQ202 for the dataset's.
+            LedgerError: DPQ560, the ledger was put back to an older state.
+        """
+        with self._journal.recording(self._database) as recording:
+            yield recording
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """
+        Open a transaction that sees one state.
+
+        Raises:
+            LedgerError: DPQ560, the ledger was put back to an older state.
+        """
+        with self._database.reading() as connection:
+            self._journal.require(connection)
+            yield connection
+
+    # --- reserve and settle ------------------------------------------------------
+
+    def reserve(self, charge: Charge) -> Lease:
+        """
+        Debit *charge* from all of its scopes; durable on return.
+
+        All balances are read, compared and written in one transaction that excludes
+        every other writer. The decision depends on the ledger and the charge alone,
+        and the debits stay whatever happens afterwards (architecture.md 4).
+
+        Raises:
+            BudgetExceeded: DPQ201 for the analyst's limit, DPQ202 for the dataset's,
+                DPQ204 for a block's, DPQ205 where a limit is below what is spent.
+            Outdated: one of the views was measured since; nothing was written.
             ValueError: For events that lose more than the charge pays for.
         """
-        if not loss_of_events(charge.events, self._definition).within(charge.loss):
-            raise ValueError("the events of this charge lose more than it pays for")
-        analyst = analyst_scope(charge.analyst)
-        lease = Lease("r_" + secrets.token_hex(8))
-        with self._database.writing() as connection:
-            spent = {
-                scope: _spent(connection, scope, self._definition)
-                for scope in (analyst, DATASET)
-            }
-            if not filters.admits(charge.analyst_limit, spent[analyst], charge.loss):
-                raise BudgetExceeded(
-                    f"this would cost more than is left of {charge.analyst}'s budget",
-                    code="DPQ201",
-                )
-            if not filters.admits(charge.dataset_limit, spent[DATASET], charge.loss):
-                raise BudgetExceeded(
-                    "this would cost more than is left of the dataset's budget",
-                    code="DPQ202",
-                )
-            for scope, before in spent.items():
-                _set_spent(connection, scope, before + charge.loss)
-            connection.execute(
-                insert(RELEASES).values(
-                    id=lease.release_id,
-                    analyst=charge.analyst,
-                    fingerprint=charge.fingerprint,
-                    data_version=charge.data_version,
-                    sql=charge.sql,
-                    reserved_at=_now(),
-                    state="reserved",
-                    amount=charge.loss.amount,
-                    delta=charge.loss.delta,
-                    events=to_json(charge.events),
-                )
-            )
+        self._check(charge)
+        with self.recording() as recording:
+            lease = self._debited(recording, charge)
+        self.alarms.tell(lease)
         return lease
 
-    def settle(self, lease: Lease, payload: str) -> None:
-        """Store the answer that *lease* paid for; it can be stored once."""
-        settled = (
-            update(RELEASES)
-            .where(RELEASES.c.id == lease.release_id, RELEASES.c.state == "reserved")
-            .values(state="settled", settled_at=_now(), payload=payload)
-        )
-        with self._database.writing() as connection:
-            if connection.execute(settled).rowcount != 1:
-                raise LedgerError(
-                    "this release is not waiting for its answer",
-                    code="DPQ557",
-                    hint="it was settled before, or reserved in another ledger",
-                )
+    def answer(self, charge: Charge, payload: str) -> Lease:
+        """
+        Debit *charge* and store an answer that needs no new measurement, at once.
+
+        Raises:
+            BudgetExceeded, Outdated, ValueError: as :meth:`reserve`.
+        """
+        self._check(charge)
+        with self.recording() as recording:
+            lease = self._debited(recording, charge)
+            entries.settled(recording, lease, payload, {})
+        self.alarms.tell(lease)
+        return lease
+
+    def settle(
+        self, lease: Lease, payload: str, readings: Mapping[str, str] | None = None
+    ) -> None:
+        """
+        Store the answer of *lease*, and what was measured, by measurement id.
+
+        Raises:
+            LedgerError: DPQ557, the lease was settled before or never made.
+        """
+        with self.recording() as recording:
+            entries.settled(recording, lease, payload, readings or {})
+
+    def _check(self, charge: Charge) -> None:
+        whole = charge.debits[1].loss
+        if not loss_of_events(charge.events, self._definition).within(whole):
+            raise ValueError("the events of this charge lose more than it pays for")
+        scopes = [debit.scope for debit in charge.debits]
+        if len(set(scopes)) < len(scopes):  # each would be admitted without the other
+            raise ValueError("a charge debits each scope once")
+
+    def _debited(self, recording: Recording, charge: Charge) -> Lease:
+        """Admit or refuse, and write all that was promised."""
+        connection = recording.connection
+        entries.require_newest(connection, charge)  # its price may be another by now
+        for debit in charge.debits:
+            books.admit(connection, charge.analyst, debit)
+        lease = entries.charged(recording, charge)
+        return replace(lease, crossed=self.alarms.crossed(recording, charge))
+
+    def note(self, actor: str, kind: str, facts: Mapping[str, object]) -> None:
+        """Write an event that moves no budget: a refusal, or what the owner did."""
+        with self.recording() as recording:
+            recording.append(actor, kind, facts)
+
+    # --- answers -----------------------------------------------------------------
 
     def find(self, analyst: str, fingerprint: str, data_version: str) -> Stored | None:
-        """Return this analyst's newest settled release of the same question."""
-        query = (
-            select(RELEASES)
-            .where(
-                RELEASES.c.analyst == analyst,
-                RELEASES.c.fingerprint == fingerprint,
-                RELEASES.c.data_version == data_version,
-                RELEASES.c.state == "settled",
-            )
-            .order_by(RELEASES.c.number.desc())
-            .limit(1)
+        """Return this analyst's newest settled answer to the same question."""
+        return self._newest_answer(
+            RELEASES.c.analyst == analyst,
+            RELEASES.c.fingerprint == fingerprint,
+            RELEASES.c.data_version == data_version,
+            RELEASES.c.state == "settled",
         )
-        with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
+
+    def find_until(self, analyst: str, fingerprint: str, time: str) -> Stored | None:
+        """
+        Return this analyst's newest settled answer until *time*, whatever the data.
+
+        *time* is the beginning of a time in ISO 8601: a day holds all of its times.
+        """
+        return self._newest_answer(
+            RELEASES.c.analyst == analyst,
+            RELEASES.c.fingerprint == fingerprint,
+            RELEASES.c.state == "settled",
+            # not `settled_at <= time || '~'`: a server's collation may skip signs
+            func.substr(RELEASES.c.settled_at, 1, len(time)) <= time,
+        )
+
+    def release(self, release_id: str) -> Stored | None:
+        """Return one answer."""
+        return self._newest_answer(RELEASES.c.id == release_id)
+
+    def _newest_answer(self, *conditions: ColumnElement[bool]) -> Stored | None:
+        query = select(RELEASES).where(*conditions).order_by(RELEASES.c.number.desc())
+        with self.reading() as connection:
+            row = connection.execute(query.limit(1)).one_or_none()
         return None if row is None else self._stored(row)
 
     def history(self, analyst: str) -> list[Stored]:
-        """Return all of this analyst's releases, newest first."""
+        """Return all of this analyst's answers, newest first."""
         query = (
             select(RELEASES)
             .where(RELEASES.c.analyst == analyst)
             .order_by(RELEASES.c.number.desc())
         )
-        with self._database.reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         return [self._stored(row) for row in rows]
-
-    def spent(self, scope: str) -> Loss:
-        """Return what *scope* (``DATASET`` or an ``analyst_scope``) has spent."""
-        with self._database.reading() as connection:
-            return _spent(connection, scope, self._definition)
-
-    def verdict(self, data_version: str) -> str | None:
-        """Return what the check of this version of the data found, if it was made."""
-        query = select(SNAPSHOTS.c.verdict).where(
-            SNAPSHOTS.c.data_version == data_version
-        )
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar_one_or_none()
-
-    def record_verdict(self, data_version: str, verdict: str) -> None:
-        """Keep what the check of this version of the data found."""
-        new = upsert(SNAPSHOTS).values(data_version=data_version, verdict=verdict)
-        with self._database.writing() as connection:
-            connection.execute(
-                new.on_conflict_do_update(set_={"verdict": new.excluded.verdict})
-            )
 
     def _stored(self, row: Row[tuple[object, ...]]) -> Stored:
         return Stored(
@@ -259,79 +248,105 @@ class Ledger:
             state=row.state,
             loss=Loss(self._definition, row.amount, row.delta),
             payload=row.payload,
+            data_version=row.data_version,
+            events=row.events,
         )
 
+    # --- measurements ------------------------------------------------------------
 
-def _create_tables(connection: Connection, definition: Definition) -> None:
-    """Fill an empty database."""
-    METADATA.create_all(connection, checkfirst=False)
-    facts = {"schema_version": str(SCHEMA_VERSION), "definition": definition.value}
-    connection.execute(
-        insert(META), [{"key": key, "value": value} for key, value in facts.items()]
-    )
-
-
-def _check_kind(connection: Connection, definition: Definition) -> None:
-    """Refuse a file that is no ledger, or one kept by other rules."""
-    names = connection.execute(
-        text("SELECT name FROM sqlite_master WHERE type='table'")
-    )
-    if not METADATA.tables.keys() <= set(names.scalars()):
-        raise damaged("tables are missing")
-    rows = connection.execute(select(META.c.key, META.c.value))
-    facts = {row.key: row.value for row in rows}
-    if facts.get("schema_version") != str(SCHEMA_VERSION):
-        raise LedgerError(
-            "the ledger was written by another version of dpquery",
-            code="DPQ555",
-            hint="use a dpquery that is at least as new as the ledger",
+    def measurements(
+        self, sources: Collection[str], data_version: str
+    ) -> list[Measurement]:
+        """Return what was measured of these sources, oldest first; not the numbers."""
+        columns = (c for c in MEASUREMENTS.c if c is not MEASUREMENTS.c.readings)
+        query = (
+            select(*columns)
+            .where(
+                MEASUREMENTS.c.source.in_(sources),
+                MEASUREMENTS.c.data_version == data_version,
+                MEASUREMENTS.c.readings.is_not(None),
+            )
+            .order_by(MEASUREMENTS.c.number)
         )
-    if facts.get("definition") != definition.value:
-        raise LedgerError(
-            "the ledger counts by another definition of privacy than the policy",
-            code="DPQ558",
-            hint="a budget with delta and one without need a ledger each; what was "
-            "spent from one is not known to the other",
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Measurement(
+                row.number,
+                row.id,
+                row.release,
+                View(row.view, row.source, row.shape),
+                Loss(self._definition, row.amount, row.delta),
+            )
+            for row in rows
+        ]
+
+    def readings(self, measurement_id: str) -> str:
+        """
+        Return the numbers of one measurement, as :meth:`settle` was given them.
+
+        Raises:
+            LedgerError: DPQ551, there are none.
+        """
+        query = select(MEASUREMENTS.c.readings).where(
+            MEASUREMENTS.c.id == measurement_id
         )
+        with self.reading() as connection:
+            text: str | None = connection.execute(query).scalar_one_or_none()
+        if text is None:
+            raise damaged("a measurement is missing")
+        return text
 
+    def holdings(
+        self, analyst: str, sources: Collection[str], data_version: str
+    ) -> list[Holding]:
+        """Return what *analyst* has paid to know of these sources."""
+        query = select(HOLDINGS).where(
+            HOLDINGS.c.analyst == analyst,
+            HOLDINGS.c.source.in_(sources),
+            HOLDINGS.c.data_version == data_version,
+        )
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Holding(
+                View(row.view, row.source, row.shape),
+                Loss(self._definition, row.amount, row.delta),
+            )
+            for row in rows
+        ]
 
-def _check_totals(connection: Connection) -> None:
-    """Refuse accounts that do not say what their releases add up to."""
-    query = select(
-        RELEASES.c.analyst, RELEASES.c.amount, RELEASES.c.delta, func.count()
-    ).group_by(RELEASES.c.analyst, RELEASES.c.amount, RELEASES.c.delta)
-    owed: dict[str, tuple[int, int]] = {}
-    for analyst, amount, delta, count in connection.execute(query):
-        for scope in (analyst_scope(analyst), DATASET):
-            amounts, deltas = owed.get(scope, (0, 0))
-            owed[scope] = amounts + count * amount, deltas + count * delta
-    accounts = {
-        scope: (amount, delta)
-        for scope, amount, delta in connection.execute(select(ACCOUNTS))
-    }
-    if accounts != owed:
-        raise damaged("its accounts do not match its releases")
+    # --- accounts ----------------------------------------------------------------
 
+    def spent(self, scope: str) -> Loss:
+        """Return what *scope* (``DATASET``, an analyst's or a block's) has spent."""
+        with self.reading() as connection:
+            return books.spent(connection, scope, self._definition)
 
-def _spent(connection: Connection, scope: str, definition: Definition) -> Loss:
-    """Return what *scope* has spent; nothing, when it has no account yet."""
-    query = select(ACCOUNTS.c.spent_amount, ACCOUNTS.c.spent_delta).where(
-        ACCOUNTS.c.scope == scope
-    )
-    row = connection.execute(query).one_or_none()
-    return Loss.zero(definition) if row is None else Loss(definition, *row)
+    def balances(self) -> dict[str, Loss]:
+        """Return what every scope has spent."""
+        with self.reading() as connection:
+            return {
+                scope: Loss(self._definition, *spent)
+                for scope, spent in books.balances(connection).items()
+            }
 
+    # --- the data ----------------------------------------------------------------
 
-def _set_spent(connection: Connection, scope: str, spent: Loss) -> None:
-    """Write the balance of *scope*, in the transaction that has read it."""
-    values = {"spent_amount": spent.amount, "spent_delta": spent.delta}
-    connection.execute(
-        upsert(ACCOUNTS)
-        .values(scope=scope, **values)
-        .on_conflict_do_update(set_=values)
-    )
+    def verdict(self, data_version: str) -> str | None:
+        """Return what the check of this version of the data found, if it was made."""
+        query = select(SNAPSHOTS.c.verdict).where(
+            SNAPSHOTS.c.data_version == data_version
+        )
+        with self.reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
 
-
-def _now() -> str:
-    """Return the time, UTC, ISO 8601, in seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    def record_verdict(self, data_version: str, verdict: str) -> None:
+        """Keep what the check of this version of the data found."""
+        with self._database.writing() as connection:
+            connection.execute(
+                delete(SNAPSHOTS).where(SNAPSHOTS.c.data_version == data_version)
+            )
+            connection.execute(
+                insert(SNAPSHOTS).values(data_version=data_version, verdict=verdict)
+            )

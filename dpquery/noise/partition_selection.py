@@ -10,6 +10,7 @@ own thresholds are off by that step, opendp#2922; hence ours).
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dpquery.noise.tails import first, tail
@@ -65,6 +66,7 @@ def exact_delta(noise: Additive, at_least: int, groups: int, weight: int) -> flo
     return -math.expm1(groups * math.log1p(-each)) if each < 1 else 1.0
 
 
+@lru_cache(maxsize=1024)
 def _distance(noise: Additive, delta: float, groups: int) -> int:
     """Return how far above its weight a unit's groups must be withheld."""
     return first(lambda t: exact_delta(noise, t, groups, 0) <= delta)

@@ -268,6 +268,8 @@ class ReleaseStep:
     bounding: Bounding
     columns: tuple[ReleasedColumn, ...]
     wishes: Wishes = Wishes()
+    blocks: tuple[str, ...] = ()
+    """The blocks of time that its rows may be of, where the owner has such."""
 
     @property
     def withholds(self) -> bool:

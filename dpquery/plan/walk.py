@@ -132,19 +132,20 @@ def substituted(
         case ColumnRef():
             return change(expression)
         case Subquery(relation=relation):
-            inside = _substituted_in(relation, change)
+            inside = substituted_in(relation, change)
             expression = replace(expression, relation=inside)
         case _:
             pass
     return with_operands(expression, lambda part: substituted(part, change))
 
 
-def _substituted_in(
+def substituted_in(
     relation: Relation, change: Callable[[ColumnRef], Expression]
 ) -> Relation:
+    """Return *relation* with each column that is read in it changed."""
     return with_parts(
         relation,
-        lambda child: _substituted_in(child, change),
+        lambda child: substituted_in(child, change),
         lambda part: substituted(part, change),
     )
 

@@ -172,6 +172,7 @@ class _Join:
             name=described.name,
             type=kind,
             engine_type=described.type,
+            nullable=described.nullable,
             decimals=decimals,
             bounds=said.bounds,
             values=said.values,

@@ -108,6 +108,8 @@ class CatalogColumn:
     """(public table, column) whose values are the public list of keys."""
     grid: Decimal | None = None
     """The step to which values are rounded before they are added up."""
+    nullable: bool = field(default=True, repr=False)
+    """Whether the database allows NULL in it."""
 
 
 @dataclass(frozen=True, slots=True)

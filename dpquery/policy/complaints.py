@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from dpquery.errors import PolicyError
 from dpquery.policy.model import (
+    Alerts,
     Analyst,
+    Audit,
     Budget,
     Column,
+    Epochs,
     Limits,
     Policy,
     QueryDefaults,
@@ -34,6 +38,9 @@ _EXAMPLES = {
     "tables": "list the tables that analysts may use",
     "budget": "add a promise, such as `budget: {epsilon: 8, delta: 1e-6}`",
     "epsilon": "add a number, such as `epsilon: 1`",
+    "column": "name the date of a row, such as `column: visits.visited_on`",
+    "every": "add `every: day`, `week`, `month`, `quarter` or `year`",
+    "privacy": "add `privacy: unit-epoch`, or `unit-lifetime` with a cap",
 }
 
 _PARTS: dict[str, type[BaseModel]] = {
@@ -41,7 +48,23 @@ _PARTS: dict[str, type[BaseModel]] = {
     "budget": Budget,
     "query": QueryDefaults,
     "limits": Limits,
+    "epochs": Epochs,
+    "alerts": Alerts,
+    "audit": Audit,
 }
+
+_CALENDAR = re.compile(
+    r"refresh|renew|reset|replenish|period|every|window|interval|(dai|week|month|year)ly"
+    r"|per_?(day|week|month|quarter|year)",
+    re.ASCII | re.IGNORECASE,
+)
+"""What keys are called that would give a budget again after some time."""
+
+_WHY_NO_REFRESH = """\
+the rows of last month are still there: a budget spent on them again and again
+is a rate of loss, not a limit. For data that grows, give each block of time a
+budget of its own: `epochs: {column: TABLE.DATE, every: month,
+privacy: unit-epoch, budget: {epsilon: 1, delta: 1e-6}}`"""
 
 
 def complaints(document: Document, error: ValidationError) -> list[PolicyError]:
@@ -111,9 +134,22 @@ def _sentence(location: Location, message: str) -> str:
 def _unknown(location: Location) -> Problem:
     """Refuse a key that nobody knows, with the one that was probably meant."""
     name = str(location[-1])
+    if _is_refresh(location):
+        message = f"`{name}`: no budget comes back by the calendar"
+        return Problem(message, _WHY_NO_REFRESH, "DPQ315", key=True)
     known = list(_part(location[:-1]).model_fields)
     hint = suggest(name, known) or "known keys here: " + ", ".join(known)
     return Problem(f"unknown key `{name}`", hint, "DPQ310", key=True)
+
+
+def _is_refresh(location: Location) -> bool:
+    """Tell whether an unknown key at *location* would refresh a budget."""
+    *above, name = location
+    if above:
+        spends = above[0] in {"budget", "analysts", "query"} or "budget" in above
+    else:
+        spends = "budget" in str(name) or "refresh" in str(name)
+    return spends and _CALENDAR.search(str(name)) is not None
 
 
 def _part(location: Location) -> type[BaseModel]:
@@ -125,6 +161,8 @@ def _part(location: Location) -> type[BaseModel]:
             return Column
         case ("analysts", _):
             return Analyst
+        case ("epochs", "budget"):
+            return Budget
         case (str() as name,):
             return _PARTS[name]
         case _:

@@ -64,6 +64,8 @@ def _tidy(of_key: JsonObject) -> None:
         del of_key["default"]
     if "default" in of_key and of_key.get("type") == "number":
         of_key["default"] = float(of_key["default"])  # pydantic writes Decimal as text
+    if isinstance(listed := of_key.get("default"), list):
+        of_key["default"] = [float(each) for each in listed]
     options = [each for each in of_key.get("anyOf", ()) if each != {"type": "null"}]
     if len(options) == 1:
         del of_key["anyOf"]

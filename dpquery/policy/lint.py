@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import re
 from decimal import Decimal
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from dpquery.policy.advice import Advice, Finding, Rule, Severity
 from dpquery.policy.catalog import SqlType, fold
 from dpquery.policy.engine_types import DECIMAL
+from dpquery.policy.lint_epochs import EPOCH_RULES
+from dpquery.policy.lint_use import USE_RULES
 from dpquery.policy.ownership import find, path, references
 from dpquery.policy.values import is_number
 
 if TYPE_CHECKING:
-    from dpquery.errors import Place
+    from collections.abc import Iterator
+
     from dpquery.policy.catalog import Catalog, CatalogColumn, CatalogTable
-    from dpquery.policy.document import Location
     from dpquery.policy.load import LoadedPolicy
     from dpquery.policy.model import Column, Policy, Table
 
@@ -32,41 +33,8 @@ _INTEGER_BITS = {
     "USMALLINT": (0, 2**16 - 1),
     "UINTEGER": (0, 2**32 - 1),
 }
+_IGNORE = re.compile(r"#\s*dpq:\s*ignore\[([\w\s,]+)\][^\S\n]*\S", re.ASCII)
 _NUMBERS = {SqlType.INTEGER, SqlType.DECIMAL, SqlType.DOUBLE}
-
-
-class Severity(StrEnum):
-    """How much a finding matters."""
-
-    ERROR = "error"
-    """Nothing is answered until it is mended."""
-    WARNING = "warning"
-    """The policy promises less, or allows less, than its owner probably means."""
-    INFO = "info"
-    """Answers could be more accurate, or the file shorter."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One piece of advice."""
-
-    code: str
-    severity: Severity
-    message: str
-    place: Place
-    hint: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Advice:
-    """What a rule says, and of which part of the policy."""
-
-    at: Location
-    message: str
-    hint: str
-
-
-_Rule = Callable[["Policy", "Catalog | None"], Iterator[_Advice]]
 
 
 def lint(loaded: LoadedPolicy, catalog: Catalog | None = None) -> list[Finding]:
@@ -74,73 +42,87 @@ def lint(loaded: LoadedPolicy, catalog: Catalog | None = None) -> list[Finding]:
     Return advice on the policy, in the order of the file.
 
     Rules about the types of columns need the *catalog*, and say nothing without it.
+    What a comment ``# dpq: ignore[P110] REASON`` names is left out, there or in the
+    line above; a reason is needed.
     """
     found = [
         Finding(code, severity, said.message, loaded.place(said.at), said.hint)
         for code, (severity, rule) in RULES.items()
         for said in rule(loaded.policy, catalog)
     ]
-    return sorted(found, key=lambda each: (each.place.line, each.place.column))
+    lines = loaded.document.text.split("\n")
+    heard = [each for each in found if not _is_ignored(each, lines)]
+    return sorted(heard, key=lambda each: (each.place.line, each.place.column))
 
 
-def _weak_promise(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _is_ignored(finding: Finding, lines: list[str]) -> bool:
+    """Tell whether its line, or a comment above it, says why it is to be ignored."""
+    here = finding.place.line - 1
+    above = lines[here - 1] if here and lines[here - 1].lstrip().startswith("#") else ""
+    return any(
+        finding.code in re.split(r"[\s,]+", match[1])
+        for match in _IGNORE.finditer(f"{lines[here]}\n{above}")
+    )
+
+
+def _weak_promise(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """An epsilon above 20 lets odds about one person change by a factor of e^20."""
     if policy.budget.epsilon > _WEAK_EPSILON:
         message = f"epsilon {policy.budget.epsilon} promises next to nothing"
-        yield _Advice(("budget", "epsilon"), message, "common budgets are 1 to 10")
+        yield Advice(("budget", "epsilon"), message, "common budgets are 1 to 10")
 
 
-def _large_delta(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _large_delta(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """Delta must be far below one in the number of people, or it may expose some."""
     delta = policy.budget.delta
     if delta is not None and delta > _LARGE_DELTA:
         message = f"delta {delta} is too large to protect everybody"
         hint = "choose it far below 1 / (number of units): 1e-6 or less"
-        yield _Advice(("budget", "delta"), message, hint)
+        yield Advice(("budget", "delta"), message, hint)
 
 
-def _groups_use_up_delta(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _groups_use_up_delta(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """Half of the budget's delta pays for queries with unknown groups, one by one."""
     total = policy.budget.delta
     if total is not None and policy.query.delta * _FEW_QUERIES > total:
         queries = int(total / 2 / policy.query.delta)
         message = f"the budget's delta lasts for {queries} queries with unknown groups"
         hint = "lower query.delta; 1e-10 costs little accuracy"
-        yield _Advice(("query", "delta"), message, hint)
+        yield Advice(("query", "delta"), message, hint)
 
 
-def _delta_without_use(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _delta_without_use(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """A pure promise has no delta, so groups with unknown keys cannot be shown."""
     if policy.budget.delta is None and "delta" in policy.query.model_fields_set:
         message = "query.delta has no effect: the budget has no delta"
         hint = "remove it, or add a delta to the budget to allow unknown groups"
-        yield _Advice(("query", "delta"), message, hint)
+        yield Advice(("query", "delta"), message, hint)
 
 
-def _default_too_dear(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _default_too_dear(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """A query that costs more than the whole budget is always refused."""
     if policy.query.epsilon > policy.budget.epsilon:
         message = "a query with the default epsilon costs more than the whole budget"
-        yield _Advice(("query", "epsilon"), message, "lower it")
+        yield Advice(("query", "epsilon"), message, "lower it")
 
 
-def _quota_above_budget(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _quota_above_budget(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """An analyst cannot spend more than the budget that all of them share."""
     for name, analyst in policy.analysts.items():
         if analyst.epsilon > policy.budget.epsilon:
             message = f"{name} may spend more than there is: {policy.budget.epsilon}"
             hint = "the budget holds in any case; lower the quota to say what is true"
-            yield _Advice(("analysts", name, "epsilon"), message, hint)
+            yield Advice(("analysts", name, "epsilon"), message, hint)
 
 
-def _nobody_may_ask(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _nobody_may_ask(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """Only analysts that the policy names may ask."""
     if not policy.analysts:
         hint = "add `analysts: {alice: {epsilon: 1}}`"
-        yield _Advice(("analysts",), "no analyst is named, so nobody may ask", hint)
+        yield Advice(("analysts",), "no analyst is named, so nobody may ask", hint)
 
 
-def _rows_of_somebody(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _rows_of_somebody(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """Under row privacy nothing protects the many rows of one person together."""
     for name, table in policy.tables.items():
         for each in references(policy.tables, name) if table.row_privacy else ():
@@ -148,10 +130,10 @@ def _rows_of_somebody(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
                 message = f"rows of `{name}` belong to rows of `{each.table}`, but are"
                 message += " protected one by one"
                 hint = "remove row_privacy to protect a unit with all its rows"
-                yield _Advice(("tables", name, "row_privacy"), message, hint)
+                yield Advice(("tables", name, "row_privacy"), message, hint)
 
 
-def _undeclared_key(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _undeclared_key(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """A row has one owner only if the column it refers to is unique."""
     for name, table in policy.tables.items():
         if table.public or table.knows_its_unit:
@@ -161,10 +143,10 @@ def _undeclared_key(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
                 message = f"`{step.table}.{step.key}` must be unique, but is no `key`"
                 hint = f"add `key: {step.key}` to table `{step.table}`"
                 at = ("tables", name, "references", step.column)
-                yield _Advice(at, message, hint)
+                yield Advice(at, message, hint)
 
 
-def _no_row_hint(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _no_row_hint(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """Knowing how many rows a unit has at most makes answers more accurate."""
     for name, table in policy.tables.items():
         unit = table.privacy_unit_column
@@ -173,30 +155,30 @@ def _no_row_hint(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
         if not table.public and not known:
             message = f"it is not said how many rows a unit has in `{name}`"
             hint = "add max_rows_per_unit (a hint, never trusted), or the key"
-            yield _Advice(("tables", name), message, hint)
+            yield Advice(("tables", name), message, hint)
 
 
-def _keys_of_public_table(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _keys_of_public_table(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """The keys of a public table are known from the table itself."""
     for name, column, said in _columns(policy):
         for part in ("values", "values_from"):
             if policy.tables[name].public and getattr(said, part) is not None:
                 message = f"`{name}` is public, so its keys are known"
                 at = ("tables", name, "columns", column, part)
-                yield _Advice(at, message, f"remove `{part}`")
+                yield Advice(at, message, f"remove `{part}`")
 
 
-def _listed_unit(policy: Policy, _: Catalog | None) -> Iterator[_Advice]:
+def _listed_unit(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
     """Units are never shown, so a list of them is of no use, and may expose them."""
     for name, column, said in _columns(policy):
         unit = policy.tables[name].privacy_unit_column
         if unit is not None and fold(column) == fold(unit) and said.values is not None:
             message = f"`{column}` says whose row it is; a list of units is not public"
             hint = "remove `values`: units cannot be a group"
-            yield _Advice(("tables", name, "columns", column, "values"), message, hint)
+            yield Advice(("tables", name, "columns", column, "values"), message, hint)
 
 
-def _no_bounds(policy: Policy, catalog: Catalog | None) -> Iterator[_Advice]:
+def _no_bounds(policy: Policy, catalog: Catalog | None) -> Iterator[Advice]:
     """Without bounds one row could change a sum by any amount, so it is refused."""
     for name, column, said, described in _described(policy, catalog):
         table = policy.tables[name]
@@ -204,12 +186,12 @@ def _no_bounds(policy: Policy, catalog: Catalog | None) -> Iterator[_Advice]:
         if described.type in _NUMBERS and unbounded and not _is_key(table, column):
             message = f"`{column}` has no bounds, so SUM and AVG of it are refused"
             hint = "add `bounds: [lowest, highest]` from public knowledge"
-            yield _Advice(("tables", name, "columns", column), message, hint)
+            yield Advice(("tables", name, "columns", column), message, hint)
 
 
 def _bounds_wider_than_type(
     policy: Policy, catalog: Catalog | None
-) -> Iterator[_Advice]:
+) -> Iterator[Advice]:
     """Noise grows with the bounds, and no value can lie outside of its type."""
     for name, column, said, described in _described(policy, catalog):
         limits = _limits(described.engine_type)
@@ -219,7 +201,34 @@ def _bounds_wider_than_type(
             message = f"the bounds of `{column}` are wider than its type"
             hint = f"{described.engine_type} holds {limits[0]} to {limits[1]}"
             at = ("tables", name, "columns", column, "bounds")
-            yield _Advice(at, message, hint)
+            yield Advice(at, message, hint)
+
+
+def _bounds_wider_than_values(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
+    """Noise grows with the bounds, and no value lies outside of a closed list."""
+    for name, column, said in _columns(policy):
+        listed = [each for each in said.values or () if each is not None]
+        kinds = {is_number(each) for each in (*listed, *(said.bounds or ()))}
+        if said.bounds is None or not listed or len(kinds) > 1:
+            continue
+        low, high = min(listed), max(listed)
+        if said.bounds[0] < low or said.bounds[1] > high:  # type: ignore[operator]  # of one kind
+            message = f"the bounds of `{column}` are wider than its list of values"
+            at = ("tables", name, "columns", column, "bounds")
+            yield Advice(at, message, f"narrow them to [{low}, {high}]")
+
+
+def _unit_may_be_missing(policy: Policy, catalog: Catalog | None) -> Iterator[Advice]:
+    """Rows that do not say whose they are belong to nobody, and are left out."""
+    for name, table in policy.tables.items():
+        unit = table.privacy_unit_column
+        if catalog is None or unit is None or policy.source.duckdb is None:
+            continue  # files declare nothing
+        known = catalog.tables[find(catalog.tables, name) or name]
+        if known.columns[find(known.columns, unit) or unit].nullable:
+            message = f"the database allows rows of `{name}` that are nobody's"
+            hint = f"declare `{unit}` NOT NULL; `dpquery check --data` counts them"
+            yield Advice(("tables", name, "privacy_unit_column"), message, hint)
 
 
 def _columns(policy: Policy) -> Iterator[tuple[str, str, Column]]:
@@ -259,7 +268,7 @@ def _limits(engine_type: str) -> tuple[Decimal | int, Decimal | int] | None:
     return _INTEGER_BITS.get(engine_type)
 
 
-RULES: dict[str, tuple[Severity, _Rule]] = {
+RULES: dict[str, tuple[Severity, Rule]] = {
     "P101": (Severity.WARNING, _weak_promise),
     "P102": (Severity.WARNING, _large_delta),
     "P103": (Severity.WARNING, _groups_use_up_delta),
@@ -274,5 +283,11 @@ RULES: dict[str, tuple[Severity, _Rule]] = {
     "P112": (Severity.WARNING, _listed_unit),
     "P113": (Severity.INFO, _no_bounds),
     "P114": (Severity.WARNING, _bounds_wider_than_type),
+    "P115": (Severity.WARNING, _bounds_wider_than_values),
+    "P116": (Severity.INFO, _unit_may_be_missing),
+    **USE_RULES,
+    **EPOCH_RULES,
 }
 """All rules; the docstring of each is the reason that documentation gives."""
+
+__all__ = ["RULES", "Finding", "Severity", "lint"]

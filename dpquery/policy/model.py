@@ -17,8 +17,10 @@ from pydantic import (
 )
 
 from dpquery.policy.catalog import fold
+from dpquery.policy.epochs import epoch_problems
 from dpquery.policy.ownership import find, ownership_problems
 from dpquery.policy.values import (
+    Blocks,
     Bounds,
     ColumnName,
     Delta,
@@ -26,10 +28,12 @@ from dpquery.policy.values import (
     Epsilon,
     Flag,
     Groups,
+    Label,
     Memory,
     Problem,
     Rows,
     Seconds,
+    Shares,
     Sql,
     Step,
     TableName,
@@ -37,6 +41,7 @@ from dpquery.policy.values import (
     Threads,
     Values,
     Version,
+    WebAddress,
     Word,
     is_number,
     refuse,
@@ -215,6 +220,63 @@ class Limits(_Part):
     """Time after which a query is stopped."""
 
 
+class Epochs(_Part):
+    """Blocks in time, each with a budget of its own (theory.md 3.5)."""
+
+    column: Dotted
+    """The date of a row: a column of a private table, such as visits.visited_on, whose
+    bounds say which blocks there are."""
+    every: Literal["day", "week", "month", "quarter", "year"]
+    """How long a block is: a day, a week from Monday, or a calendar month, quarter or
+    year."""
+    privacy: Literal["unit-epoch", "unit-lifetime"]
+    """What is protected: what a unit did in any one block, or all that it ever did."""
+    budget: Budget
+    """What each block may lose."""
+    participation_cap: Blocks | None = None
+    """In how many blocks a unit counts at most; with unit-lifetime only."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        lifetime = self.privacy == "unit-lifetime"
+        if lifetime and self.participation_cap is None:
+            message = "`unit-lifetime` needs a `participation_cap`"
+            hint = "add `participation_cap: L`: a unit counts in at most L blocks"
+            refuse(Problem(message, hint, "DPQ311", ("privacy",)))
+        if not lifetime and self.participation_cap is not None:
+            message = "under `unit-epoch` a unit may be in every block"
+            hint = "remove `participation_cap`, or choose unit-lifetime"
+            at = ("participation_cap",)
+            refuse(Problem(message, hint, "DPQ314", at, key=True))
+        return self
+
+
+class Alerts(_Part):
+    """When and where the owner is told how much of a budget is spent."""
+
+    at: Shares = (Decimal("0.5"), Decimal("0.8"), Decimal(1))
+    """Shares of a budget: the owner is told when one is reached."""
+    webhook: WebAddress | None = None
+    """An address that is called with each alert."""
+    log: Flag = True
+    """Whether each alert is written to the log."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.webhook is None and not self.log:
+            message = "nobody is told: there is no webhook, and no log"
+            hint = "add `webhook: URL`, or remove `log: false`"
+            refuse(Problem(message, hint, "DPQ314", ("log",), key=True))
+        return self
+
+
+class Audit(_Part):
+    """What the audit keeps of each query."""
+
+    literals: Literal["keep", "redact"] = "keep"
+    """Whether constants in the SQL are stored, or `?` in their place."""
+
+
 class Policy(_Part):
     """One policy: whose data, what is public about it, and what may be spent."""
 
@@ -224,6 +286,8 @@ class Policy(_Part):
     """A short name, used for the ledger's file and in messages."""
     source: Source
     """Where the data is."""
+    data_version: Label | None = None
+    """The owner's name for the state of the data; without it, the file's identity."""
     privacy_unit: Text
     """Whom we protect, in a word: one patient, with all rows in all tables."""
     tables: Mapping[TableName, Table] = Field(min_length=1)
@@ -233,10 +297,20 @@ class Policy(_Part):
     are bound like a query of WITH, with the promises of the tables in them."""
     budget: Budget
     """The promise: everything that anyone ever learns together."""
+    epochs: Epochs | None = None
+    """Blocks in time, each with a budget of its own."""
     query: QueryDefaults = Field(default_factory=QueryDefaults, validate_default=True)
     """Defaults and limits of one query."""
     analysts: Mapping[Word, Analyst] = Field(default_factory=dict)
     """Who may ask, and how much of the budget each may spend."""
+    sharing: Literal["open", "isolated"] = "open"
+    """Whether an answer that one analyst paid for is free for the others (open), or
+    each gets exactly what they pay for themselves (isolated), so that the budget of
+    an analyst is a promise too."""
+    alerts: Alerts | None = None
+    """When and where the owner is told how much of a budget is spent."""
+    audit: Audit = Field(default_factory=Audit)
+    """What the audit keeps of each query."""
     ledger: Text = Field(default_factory=lambda data: f"{data['name']}.ledger")
     """An SQLite file beside the policy, or a SQLAlchemy URL."""
     limits: Limits = Field(default_factory=Limits)
@@ -262,6 +336,7 @@ class Policy(_Part):
             *self._hidden_tables(),
             *ownership_problems(self.tables),
             *self._missing_files(),
+            *epoch_problems(self),
         ]
         if problems:
             refuse(*problems)

@@ -22,6 +22,9 @@ _MEMORY = re.compile(r"[1-9][0-9]{0,5}(?:MB|GB)", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_NAME = 255  # characters in the name of a table or column
 _MAX_TEXT = 4096  # characters in a path or URL
+_MAX_LABEL = 100  # characters in the owner's name for a state of the data
+_MAX_SHARES = 20  # alerts on one budget
+_WEB = re.compile(r"https?://[^\s/?#]+(?:[/?#]\S*)?", re.ASCII | re.IGNORECASE)
 _MAX_SQL = 16 * 1024  # bytes, as in a query
 _NOT_IN_SQL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SHOWN = 40  # characters of a wrong text that a message repeats
@@ -158,6 +161,42 @@ def _text(value: object) -> str:
     return value
 
 
+def _label(value: object) -> str:
+    text = _text(value)
+    if len(text) > _MAX_LABEL:
+        refuse(Problem(f"must not be longer than {_MAX_LABEL} characters"))
+    return text
+
+
+def _web_address(value: object) -> str:
+    text = _text(value)
+    if not _WEB.fullmatch(text):
+        hint = "such as https://hooks.example.org/dpquery; nothing else is called"
+        refuse(Problem("must be an address with http:// or https://", hint))
+    return text
+
+
+def _shares(value: object) -> tuple[Decimal, ...]:
+    if not isinstance(value, list | tuple):
+        wrong_kind("a list of shares", value, "such as [0.5, 0.8, 1.0]")
+    if not 1 <= len(value) <= _MAX_SHARES:
+        message = f"must list 1 to {_MAX_SHARES} shares"
+        refuse(Problem(message, "such as [0.5, 0.8, 1.0]"))
+    shares: list[Decimal] = []
+    for position, item in enumerate(value):
+        if not is_number(item):
+            message = f"a share must be a number, not {describe(item)}"
+            refuse(Problem(message, "0.8 is 80 %", code="DPQ312", at=(position,)))
+        share = Decimal(item)
+        if not 0 < share <= 1:
+            message = "a share of a budget lies above 0 and is at most 1"
+            refuse(Problem(message, "0.8 is 80 %", at=(position,)))
+        if share in shares:
+            refuse(Problem("this share is in the list twice", at=(position,)))
+        shares.append(share)
+    return tuple(sorted(shares))
+
+
 def _sql(value: object) -> str:
     if not isinstance(value, str):
         hint = "write `|` and the SELECT in the lines below, or put it in quotes"
@@ -288,6 +327,9 @@ Rows = Annotated[int, _integer(1, 10**9), _schema("integer", minimum=1)]
 Groups = Annotated[int, _integer(1, 10**6), _schema("integer", minimum=1)]
 """A number of groups."""
 
+Blocks = Annotated[int, _integer(1, 10**6), _schema("integer", minimum=1)]
+"""A number of blocks in time."""
+
 Threads = Annotated[int, _integer(1, 256), _schema("integer", minimum=1, maximum=256)]
 """A number of threads."""
 
@@ -309,6 +351,31 @@ Flag = Annotated[bool, PlainValidator(_flag), _schema("boolean")]
 
 Text = Annotated[str, PlainValidator(_text), _schema("string", minLength=1)]
 """Printable text in one line."""
+
+Label = Annotated[
+    str,
+    PlainValidator(_label),
+    _schema("string", minLength=1, maxLength=_MAX_LABEL),
+]
+"""A short text of the owner's."""
+
+WebAddress = Annotated[
+    str, PlainValidator(_web_address), _schema("string", pattern="^https?://")
+]
+"""A URL of http or https."""
+
+Shares = Annotated[
+    tuple[Decimal, ...],
+    PlainValidator(_shares),
+    _schema(
+        "array",
+        items={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        minItems=1,
+        maxItems=_MAX_SHARES,
+        uniqueItems=True,
+    ),
+]
+"""Shares of a whole, in ascending order; 1 is all of it."""
 
 Sql = Annotated[
     str,

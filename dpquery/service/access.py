@@ -9,8 +9,10 @@ from dpquery.accounting.accountant import Promise
 from dpquery.errors import AccessDenied, BudgetExceeded, ConfigError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from dpquery.accounting.loss import Loss
-    from dpquery.policy.model import Policy
+    from dpquery.policy.model import Budget, Policy
 
 SMALLEST_EPSILON = 1e-6
 """Less than this is noise and nothing else."""
@@ -34,17 +36,44 @@ class Grant:
         return self.promise.limit()
 
 
+def _promise(budget: Budget) -> Promise:
+    delta = None if budget.delta is None else float(budget.delta)
+    return Promise(float(budget.epsilon), delta)
+
+
 def dataset_promise(policy: Policy) -> Promise:
     """Return the (ε, δ) that the owner promises for everything together."""
-    delta = policy.budget.delta
-    return Promise(
-        float(policy.budget.epsilon), None if delta is None else float(delta)
-    )
+    return _promise(policy.budget)
 
 
-def grant(policy: Policy, analyst: str) -> Grant:
+def promise_of(
+    policy: Policy, scope: str, granted: Decimal | int = 0
+) -> Promise | None:
     """
-    Return what *analyst* may spend.
+    Return what is promised for a *scope* of the ledger, with what was *granted* to it.
+
+    ``None`` where nothing is: for an analyst whom the policy does not list any more,
+    for a block that it does not know, and for the dataset where it is promised block
+    by block.
+    """
+    dataset = dataset_promise(policy)
+    kind, _, name = scope.partition(":")
+    epochs = policy.epochs
+    match kind:
+        case "dataset":
+            return None if epochs is not None else dataset
+        case "analyst" if name in policy.analysts:
+            epsilon = policy.analysts[name].epsilon + granted
+            return Promise(float(epsilon), dataset.delta)
+        case "block" if epochs is not None:
+            return _promise(epochs.budget)
+        case _:
+            return None
+
+
+def grant(policy: Policy, analyst: str, granted: Decimal | int = 0) -> Grant:
+    """
+    Return what *analyst* may spend: their quota, and what was *granted* beside it.
 
     Raises:
         AccessDenied: the policy does not list them.
@@ -58,10 +87,11 @@ def grant(policy: Policy, analyst: str) -> Grant:
     most = policy.query.max_epsilon
     if listed.max_epsilon_per_query is not None:
         most = min(most, listed.max_epsilon_per_query)
-    usual = min(policy.query.epsilon, most, listed.epsilon)
+    quota = listed.epsilon + granted
+    usual = min(policy.query.epsilon, most, quota)
     return Grant(
         analyst,
-        Promise(float(listed.epsilon), dataset.delta),
+        Promise(float(quota), dataset.delta),
         float(usual),
         float(most),
     )

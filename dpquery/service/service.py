@@ -16,11 +16,28 @@ from dpquery.kernel.introspect import (
 )
 from dpquery.kernel.postprocess import open_released
 from dpquery.kernel.release import Backends
-from dpquery.ledger.store import DATASET, Ledger
+from dpquery.ledger import policies, requests
+from dpquery.ledger.records import DATASET, analyst_scope
+from dpquery.ledger.requests import Decision
+from dpquery.ledger.spending import SpendingReader
+from dpquery.ledger.store import Ledger
+from dpquery.policy.digest import promises_of
 from dpquery.policy.lint import Finding, Severity, lint
 from dpquery.policy.load import LoadedPolicy, load
 from dpquery.policy.ownership import find
-from dpquery.service.access import dataset_promise, grant
+from dpquery.service.access import dataset_promise, grant, promise_of
+from dpquery.service.alerts import alarms_of
+from dpquery.service.audit import place_of
+from dpquery.service.checking import unit_columns, unit_findings
+from dpquery.service.report import report_of
+from dpquery.service.requests import (
+    End,
+    Epsilon,
+    read_end,
+    read_epsilon,
+    read_reason,
+    shown,
+)
 from dpquery.service.session import Session, budget_of
 from dpquery.sql.queries.views import refused_views
 
@@ -28,9 +45,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from dpquery.accounting.accountant import Promise
     from dpquery.engines.base import KeyCheck
     from dpquery.errors import QueryRefused
-    from dpquery.results import Budget
+    from dpquery.results import Budget, BudgetRequest, Report
+    from dpquery.service.access import Grant
 
 
 class Service:
@@ -41,34 +60,47 @@ class Service:
     several processes may serve the same policy, for the ledger decides.
     """
 
-    def __init__(self, loaded: LoadedPolicy) -> None:
+    def __init__(self, loaded: LoadedPolicy, *, in_force: bool = True) -> None:
         self.loaded = loaded
         self._engine = open_engine(loaded)
         try:
-            location = loaded.policy.ledger
-            if "://" not in location:
-                location = str(loaded.resolve(location))
+            place = place_of(loaded)
             definition = dataset_promise(loaded.policy).definition
-            ledger = Ledger.open(location, definition=definition)
+            ledger = Ledger.open(
+                place.location, definition=definition, head=place.server_head
+            )
         except BaseException:
             self._engine.close()
             raise
+        self._spending = SpendingReader(definition)
         self.backends = Backends(
             self._engine, ledger, open_released(), limits_of(loaded)
         )
         self.data = Data(loaded, self._engine)
+        self._promises = promises_of(loaded.policy)
+        try:
+            ledger.alarms = alarms_of(loaded.policy, self._promise)
+            if in_force:
+                policies.remember(ledger, self._promises)
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
-    def open(cls, policy: str | Path) -> Self:
+    def open(cls, policy: str | Path, *, in_force: bool = True) -> Self:
         """
         Open the service of the policy file *policy*.
+
+        It is the policy *in force* from now on: when it is not the one that the
+        ledger was opened with last, the audit says so. A policy that is only looked
+        at, such as a draft, is not in force.
 
         Raises:
             PolicyError: the policy is wrong, or does not fit the data.
             EngineFailure: the data cannot be opened.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        return cls(load(policy))
+        return cls(load(policy), in_force=in_force)
 
     def session(self, analyst: str, *, closes: bool = False) -> Session:
         """
@@ -77,7 +109,18 @@ class Service:
         Raises:
             AccessDenied: the policy does not list them.
         """
-        return Session(self, grant(self.loaded.policy, analyst), closes=closes)
+        return Session(self, self.granted(analyst), closes=closes)
+
+    def granted(self, analyst: str) -> Grant:
+        """
+        Return what *analyst* may spend at this moment.
+
+        Raises:
+            AccessDenied: the policy does not list them.
+        """
+        grant(self.loaded.policy, analyst)  # nobody else's requests are looked up
+        more = requests.granted(self.backends.ledger, analyst)
+        return grant(self.loaded.policy, analyst, more)
 
     def budgets(self) -> dict[str, Budget]:
         """Return the dataset's budget and every analyst's, for the owner."""
@@ -86,6 +129,84 @@ class Service:
         dataset = budget_of(dataset_promise(policy), spent, lambda _: 0)
         analysts = {name: self.session(name).budget() for name in policy.analysts}
         return {"(dataset)": dataset, **analysts}
+
+    def report(self) -> Report:
+        """Return where all budgets stand: how much, who, what for, for how long."""
+        ledger, policy = self.backends.ledger, self.loaded.policy
+        spending = self._spending.read(ledger)
+        granted = {name: requests.granted(ledger, name) for name in policy.analysts}
+        return report_of(policy, spending, granted, tuple(self.requests()))
+
+    def requests(self, *, decided: bool = False) -> list[BudgetRequest]:
+        """Return the analysts' open requests, and with *decided* all, oldest first."""
+        found = requests.listed(self.backends.ledger)
+        return [shown(each) for each in found if decided or each.state == requests.OPEN]
+
+    def approve(
+        self,
+        number: int | str,
+        epsilon: Epsilon | None = None,
+        expires: End | None = None,
+        reason: str | None = None,
+    ) -> BudgetRequest:
+        """
+        Grant what request *number* asks for, or *epsilon*.
+
+        The analyst's quota is higher by it until it *expires*; the dataset's budget
+        is not, and the notes of the answer say when there is less left of it.
+
+        Raises:
+            ConfigError: there is no such request, it was decided before, or what is
+                given is no amount and no end.
+            AccessDenied: the policy does not list the analyst any more.
+        """
+        ledger = self.backends.ledger
+        decision = Decision(
+            approve=True,
+            epsilon=None if epsilon is None else read_epsilon(epsilon),
+            expires=None if expires is None else read_end(expires),
+            reason=None if reason is None else read_reason(reason),
+        )
+        request = requests.find(ledger, number)
+        self.granted(request.analyst)  # refuses whom the policy does not list any more
+        decided = requests.decide(ledger, request.number, decision)
+        return shown(decided, self._smaller_dataset(decided.analyst))
+
+    def deny(self, number: int | str, reason: str) -> BudgetRequest:
+        """
+        Decline request *number*.
+
+        Raises:
+            ConfigError: there is no such request, it was decided before, or no
+                *reason* is given.
+        """
+        decision = Decision(approve=False, reason=read_reason(reason))
+        return shown(requests.decide(self.backends.ledger, number, decision))
+
+    def _smaller_dataset(self, analyst: str) -> tuple[str, ...]:
+        """Say it when the dataset has less left than *analyst*."""
+        ledger, whole = self.backends.ledger, promise_of(self.loaded.policy, DATASET)
+        if whole is None:
+            return ()
+        left = whole.limit().minus(ledger.spent(DATASET))
+        own = self.granted(analyst).limit.minus(ledger.spent(analyst_scope(analyst)))
+        if own.within(left):
+            return ()
+        note = (
+            f"the dataset has ε {whole.epsilon_of(left):.3g} left for everybody, less "
+            f"than {analyst} may spend now; a grant never raises it"
+        )
+        return (note,)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the policy."""
+        return str(self._promises["digest"])
+
+    def _promise(self, scope: str) -> Promise:
+        """Return what the losses of *scope* are read by."""
+        policy = self.loaded.policy
+        return promise_of(policy, scope) or dataset_promise(policy)
 
     def check(self, *, data: bool = False) -> list[Finding]:
         """
@@ -100,9 +221,11 @@ class Service:
             paths = ownership_keys(catalog)
             keys = [*paths, *declared_keys(catalog)] if data else []
             checks = check_keys(self._engine, keys)
+            units = check_keys(self._engine, unit_columns(catalog) if data else [])
         broken = [self._broken_key(each, paths) for each in checks if each.duplicates]
         views = [self._broken_view(*each) for each in refused_views(catalog)]
-        return [*lint(self.loaded, catalog), *views, *broken]
+        of_units = unit_findings(self.loaded, units)
+        return [*lint(self.loaded, catalog), *views, *broken, *of_units]
 
     def _broken_view(self, name: str, refusal: QueryRefused) -> Finding:
         inner = refusal.place

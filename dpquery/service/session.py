@@ -7,32 +7,51 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from dpquery.accounting.loss import Loss
-from dpquery.errors import BudgetExceeded, ConfigError
+from dpquery.errors import (
+    BudgetExceeded,
+    ConfigError,
+    DPQueryError,
+    QueryRefused,
+    SQLSyntaxError,
+)
 from dpquery.kernel import payload
+from dpquery.kernel.blocks import Blocks, calendar_of
 from dpquery.kernel.explain import explain
-from dpquery.kernel.notes import notes
+from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
-from dpquery.kernel.release import Answer, Asked, release
-from dpquery.ledger.store import DATASET, analyst_scope
+from dpquery.kernel.release import Answer, Asked, plan, release, replayed
+from dpquery.ledger import requests
+from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
-from dpquery.results import Amount, Budget, HistoryEntry, Price, Release, TableInfo
+from dpquery.results import (
+    Amount,
+    Budget,
+    BudgetRequest,
+    HistoryEntry,
+    Price,
+    Release,
+    TableInfo,
+)
 from dpquery.service.access import dataset_promise, epsilon_to_spend
+from dpquery.service.report import amount, how_many
+from dpquery.service.requests import Epsilon, read_epsilon, read_reason, shown
 from dpquery.service.tables import table_infos
+from dpquery.sql.parsing.redact import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from dpquery.accounting.accountant import Promise
     from dpquery.kernel.introspect import Snapshot
+    from dpquery.ledger.records import Debit
     from dpquery.service.access import Grant
     from dpquery.service.service import Service
 
 
-def amount(promise: Promise, loss: Loss) -> Amount:
-    """Return *loss* as the (ε, δ) that it means under *promise*."""
-    return Amount(promise.epsilon_of(loss), loss.delta_value)
+LONGEST_KEPT = 16_384
+"""Characters of a query that the ledger keeps: no longer one is answered."""
 
 
 def budget_of(promise: Promise, spent: Loss, count: Callable[[str], int]) -> Budget:
@@ -54,10 +73,13 @@ class Session:
         self._service = service
         self._closes = closes
         self._closed = False
-        self._grant = granted
+        self._analyst = granted.analyst
         policy = service.loaded.policy
         self._dataset = dataset_promise(policy)
         pure = self._dataset.delta is None
+        self._blocks = (
+            None if policy.epochs is None else Blocks(policy.epochs, self._dataset)
+        )
         self._rules = BoundingRules(
             BoundingMode(policy.query.bounding),
             norm=1 if pure else 2,
@@ -67,7 +89,12 @@ class Session:
     @property
     def analyst(self) -> str:
         """Who is asking."""
-        return self._grant.analyst
+        return self._analyst
+
+    @property
+    def _grant(self) -> Grant:
+        """What the owner grants now: what was approved may have come to its end."""
+        return self._service.granted(self._analyst)
 
     def price(
         self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
@@ -81,25 +108,38 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        snapshot = self._service.data.latest()
-        prepared = self._prepare(snapshot, sql, epsilon, dialect)
-        self._service.backends.above(snapshot.version).check(prepared)
-        left = self._left()
-        cost = self._priced(prepared, left.minus(prepared.loss))
-        if prepared.loss.within(left):
-            return cost
-        return replace(cost, notes=("this is more than is left", *cost.notes))
+        prepared, asked = self.drafted(sql, epsilon, dialect)
+        backends = self._service.backends
+        free = Loss.zero(prepared.loss.definition)
+        if backends.ledger.find(
+            asked.analyst, prepared.fingerprint, asked.data_version
+        ):
+            return self._priced(prepared, self._left(), free, ("asked before: free",))
+        found = plan(prepared, asked, backends.ledger)
+        reuse = found.reuse
+        left, more = self._left(), reuse_notes(reuse, ids=False)
+        if not reuse.price.within(left) or not self._fits(found.blocks(asked)):
+            more = ("this is more than is left", *more)
+        return self._priced(prepared, left.minus(reuse.price), reuse.price, more)
 
     def query(
-        self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
+        self,
+        sql: str,
+        *,
+        epsilon: float | None = None,
+        dialect: str = "duckdb",
+        as_of: str | None = None,
     ) -> Release:
         """
         Answer *sql* with noise, and debit its price before any row is read.
 
         The same question on the same data is answered again for nothing, with the
-        same numbers.
+        same numbers. With *as_of*, a time (UTC, ISO 8601, or its beginning) or
+        ``last``, the newest answer until then is shown again, whatever the data was;
+        nothing is charged.
 
         Raises:
+            ConfigError: there is no answer from that time.
             SQLSyntaxError, QueryRefused: there is no private answer; not charged.
             BudgetExceeded: too little is left; not charged.
             EngineFailure: the database did not answer. The charge stands if it had
@@ -107,21 +147,52 @@ class Session:
             LedgerError: the ledger cannot be trusted, read or written.
         """
         with self._service.data.turn:
-            snapshot = self._service.data.snapshot()
-            prepared = self._prepare(snapshot, sql, epsilon, dialect)
-            answer = self._answer(prepared, snapshot)
-        return self._release(prepared, answer)
+            try:
+                snapshot = self._service.data.snapshot()
+                granted = self._grant
+                prepared = self._prepare(snapshot, granted, sql, epsilon, dialect)
+                asked = self._asked(snapshot, granted, sql, dialect)
+                if as_of is not None:
+                    old = self._old(prepared, as_of)
+                    return self._release(prepared, old, asked)
+                answer = self._answer(prepared, snapshot, asked)
+            except (QueryRefused, SQLSyntaxError, BudgetExceeded) as refusal:
+                self._note_refusal(refusal, sql, dialect)
+                raise
+        return self._release(prepared, answer, asked)
 
-    def _answer(self, prepared: Prepared, snapshot: Snapshot) -> Answer:
+    def _answer(self, prepared: Prepared, snapshot: Snapshot, asked: Asked) -> Answer:
         backends = self._service.backends
         self._service.data.require_sound_keys(snapshot, backends.ledger)
-        asked = Asked(
-            self.analyst, snapshot.version, self._dataset.limit(), self._grant.limit
-        )
         try:
             return release(prepared, asked, backends)
         except BudgetExceeded as refusal:
             raise self._with_numbers(refusal, prepared) from None
+
+    def _old(self, prepared: Prepared, as_of: str) -> Answer:
+        """Return an earlier answer to the same question, whatever the data was."""
+        ledger = self._service.backends.ledger
+        until = "9999" if as_of == "last" else as_of
+        stored = ledger.find_until(self.analyst, prepared.fingerprint, until)
+        if stored is None:
+            msg = f"this question has no answer from {as_of} or before"
+            hint = "`dpquery history` lists what was asked, and when"
+            raise ConfigError(msg, code="DPQ416", hint=hint)
+        answer = replayed(stored)
+        said = f"as of {stored.reserved_at}: the data may have changed since"
+        published = replace(answer.published, notes=(said, *answer.published.notes))
+        return replace(answer, published=published)
+
+    def _note_refusal(self, refusal: DPQueryError, sql: str, dialect: str) -> None:
+        """Write in the audit what was refused, which depends on no row."""
+        facts = {"sql": self._kept(sql, dialect), "code": refusal.code}
+        self._service.backends.ledger.note(self.analyst, "refused", facts)
+
+    def _kept(self, sql: str, dialect: str) -> str:
+        """Return what the ledger keeps of a query's text."""
+        if self._service.loaded.policy.audit.literals == "redact":
+            return redacted(sql[:LONGEST_KEPT], dialect)
+        return sql[:LONGEST_KEPT]
 
     def budget(self) -> Budget:
         """Return this analyst's budget; what is left never exceeds the dataset's."""
@@ -147,6 +218,23 @@ class Session:
             for each in stored
         ]
 
+    def request(self, epsilon: Epsilon, reason: str) -> BudgetRequest:
+        """
+        Ask the owner for *epsilon* more than this analyst's budget.
+
+        Raises:
+            ConfigError: *epsilon* is no amount, or there is no *reason*.
+            BudgetExceeded: too many requests of this analyst are open.
+        """
+        asked, why = read_epsilon(epsilon), read_reason(reason)
+        ledger = self._service.backends.ledger
+        return shown(requests.ask(ledger, self.analyst, asked, why))
+
+    def requests(self) -> list[BudgetRequest]:
+        """Return this analyst's requests and what became of them, oldest first."""
+        ledger = self._service.backends.ledger
+        return [shown(each) for each in requests.listed(ledger, self.analyst)]
+
     def close(self) -> None:
         """Let go of the session, and of its service if it has one of its own."""
         self._closed = True
@@ -164,29 +252,82 @@ class Session:
     ) -> None:
         self.close()
 
+    def drafted(
+        self, sql: str, epsilon: float | None, dialect: str
+    ) -> tuple[Prepared, Asked]:
+        """
+        Return *sql* ready to be answered, and on whose behalf; no data is read.
+
+        Raises:
+            SQLSyntaxError, QueryRefused, BudgetExceeded: as :meth:`price`.
+        """
+        snapshot = self._service.data.latest()
+        granted = self._grant
+        prepared = self._prepare(snapshot, granted, sql, epsilon, dialect)
+        self._service.backends.above(snapshot.identity).check(prepared)
+        return prepared, self._asked(snapshot, granted, sql, dialect)
+
     # --- inside ------------------------------------------------------------------
 
     def _prepare(
-        self, snapshot: Snapshot, sql: str, epsilon: float | None, dialect: str
+        self,
+        snapshot: Snapshot,
+        granted: Grant,
+        sql: str,
+        epsilon: float | None,
+        dialect: str,
     ) -> Prepared:
         if self._closed:
             hint = "open another one: service.session(…) or dpquery.connect(…)"
             raise ConfigError("this session is closed", code="DPQ415", hint=hint)
         self._service.backends.start()
+        rules, policy = self._rules, self._service.loaded.policy
+        if policy.epochs is not None:
+            calendar = calendar_of(policy.epochs, snapshot.catalog)
+            rules = replace(rules, calendar=calendar)
         terms = Terms(
             self._dataset,
-            epsilon_to_spend(self._grant, epsilon),
-            float(self._service.loaded.policy.query.delta),
-            self._rules,
+            epsilon_to_spend(granted, epsilon),
+            float(policy.query.delta),
+            rules,
             dt.datetime.now(dt.UTC),
-            self._grant.max_epsilon,
+            granted.max_epsilon,
         )
         return prepare(sql, snapshot.catalog, terms, dialect)
 
-    def _left(self) -> Loss:
-        """Return the largest loss that both ledgers would still admit."""
+    def _asked(
+        self, snapshot: Snapshot, granted: Grant, sql: str, dialect: str
+    ) -> Asked:
+        return Asked(
+            self.analyst,
+            snapshot.version,
+            self._dataset.limit() if self._blocks is None else None,
+            granted.limit,
+            isolated=self._service.loaded.policy.sharing == "isolated",
+            blocks=self._blocks,
+            policy=self._service.digest,
+            sql=self._kept(sql, dialect),
+            identity=snapshot.identity,
+        )
+
+    def _fits(self, debits: Iterable[Debit]) -> bool:
+        """Return whether blocks have room for what would be debited to them."""
+        spent = self._service.backends.ledger.balances()
+        return all(
+            debit.limit is None
+            or (
+                spent.get(debit.scope, Loss.zero(debit.loss.definition)) + debit.loss
+            ).within(debit.limit)
+            for debit in debits
+        )
+
+    def _left(self, limit: Loss | None = None) -> Loss:
+        """Return the largest loss that both ledgers admit; *limit* is the analyst's."""
         ledger = self._service.backends.ledger
-        own = self._grant.limit.minus(ledger.spent(analyst_scope(self.analyst)))
+        limit = self._grant.limit if limit is None else limit
+        own = limit.minus(ledger.spent(analyst_scope(self.analyst)))
+        if self._blocks is not None:  # which blocks are asked about is not known here
+            return own
         all_ = self._dataset.limit().minus(ledger.spent(DATASET))
         return Loss(
             own.definition, min(own.amount, all_.amount), min(own.delta, all_.delta)
@@ -198,8 +339,11 @@ class Session:
     def _cost(self, loss: Loss) -> Price:
         return Price(self._dataset.epsilon_of(loss), loss.delta_value, loss.rho)
 
-    def _priced(self, prepared: Prepared, left: Loss) -> Price:
-        cost = self._cost(prepared.loss)
+    def _priced(
+        self, prepared: Prepared, left: Loss, price: Loss, more: tuple[str, ...] = ()
+    ) -> Price:
+        """Return *price* with what is worth knowing; *left* is what remains then."""
+        cost = self._cost(price)
         return Price(
             epsilon=cost.epsilon,
             delta=cost.delta,
@@ -207,18 +351,18 @@ class Session:
             remaining=self._amount(left),
             queries_left=how_many(left, prepared.loss),
             expected=expected(prepared),
-            notes=notes(prepared),
-            explanation=explain(prepared),
+            notes=(*more, *notes(prepared)),
+            explanation="\n".join([explain(prepared), *more]),
         )
 
     def _queries_left(self, sql: str) -> int:
         snapshot = self._service.data.latest()
-        prepared = self._prepare(snapshot, sql, None, "duckdb")
+        prepared = self._prepare(snapshot, self._grant, sql, None, "duckdb")
         return how_many(self._left(), prepared.loss)
 
-    def _release(self, prepared: Prepared, answer: Answer) -> Release:
-        left = self._left()
-        price = self._priced(prepared, left)
+    def _release(self, prepared: Prepared, answer: Answer, asked: Asked) -> Release:
+        left = self._left(asked.analyst_limit)
+        price = self._priced(prepared, left, answer.price, answer.reused)
         published = answer.published
         return Release(
             id=answer.id,
@@ -244,11 +388,3 @@ class Session:
             "Earlier answers can be had again for nothing"
         )
         return BudgetExceeded(refusal.message, code=refusal.code, hint=hint)
-
-
-def how_many(left: Loss, each: Loss) -> int:
-    """Return how many losses of *each* fit into *left*."""
-    counts = [left.amount // each.amount] if each.amount else []
-    if each.delta:
-        counts.append(left.delta // each.delta)
-    return min(counts, default=0)

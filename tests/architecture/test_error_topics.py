@@ -12,7 +12,7 @@ from dpquery import errors
 from dpquery.errors.codes import TOPICS
 
 ROOT = Path(__file__).parents[2]
-CODE = re.compile(r"DPQ\d{3}")
+CODE = re.compile(r"(?:DPQ|P)\d{3}")
 DEFAULTS = {
     kind.default_code
     for kind in vars(errors).values()

@@ -47,6 +47,7 @@ def test_every_driver_has_a_contract() -> None:
         "sqlglot": ["dpquery.sql"],
         "opendp": ["dpquery.noise"],
         "sqlalchemy": ["dpquery.ledger"],
+        "cryptography": ["dpquery.ledger.signing"],
         "duckdb": ["dpquery.engines"],
         "yaml": ["dpquery.policy"],
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DRIVERS = ("duckdb", "opendp", "sqlglot", "sqlalchemy")
+DRIVERS = ("duckdb", "opendp", "sqlglot", "sqlalchemy", "cryptography")
 FRAMES = ("pandas", "polars", "pyarrow")
 
 _AFTER = """
@@ -56,7 +56,15 @@ def test_import_dpquery_loads_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["query", "--help"], ["check", "--help"], ["docs", "DPQ110"]],
+    [
+        ["--help"],
+        ["query", "--help"],
+        ["init", "--help"],
+        ["diff", "--help"],
+        ["simulate", "--help"],
+        ["check", "--help"],
+        ["docs", "DPQ110"],
+    ],
     ids=" ".join,
 )
 def test_help_loads_no_driver_and_no_frames(

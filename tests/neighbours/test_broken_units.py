@@ -266,7 +266,6 @@ def test_a_sum_of_fractions(noticed: Noticed, monkeypatch: pytest.MonkeyPatch) -
     assert NOT_LOCAL in noticed(of, break_it)
 
 
-@pytest.mark.parametrize("equal", [("0.0", "-0.0"), ("nan", "-nan")])
 @pytest.mark.parametrize(
     "inner",
     [
@@ -283,8 +282,8 @@ def test_equal_numbers_that_print_apart(
     noticed: Noticed,
     monkeypatch: pytest.MonkeyPatch,
     inner: str,
-    equal: tuple[str, str],
 ) -> None:
+    equal = ("0.0", "-0.0")  # NaN has one text, with a sign or without
     rows = database(
         visits=[
             visit(10 * int(who) + at, who, weight=equal[at // 2])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dpquery.errors.codes import backend, budget, policy, query, setting
+from dpquery.errors.codes import advice, backend, budget, policy, query, setting
 from dpquery.errors.codes.topic import Topic
 
 TOPICS: dict[str, Topic] = {
     topic.code: topic
-    for part in (query, budget, policy, setting, backend)
+    for part in (query, budget, policy, setting, backend, advice)
     for topic in part.TOPICS
 }
-"""All codes, in the order of the numbers."""
+"""All codes, in the order of the numbers; advice (P…) comes last."""
 
 __all__ = ["TOPICS", "Topic"]

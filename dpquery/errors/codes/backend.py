@@ -141,21 +141,23 @@ TOPICS = (
         "DPQ550",
         "the ledger cannot be opened",
         "The ledger remembers what was spent; without it nothing may be answered. Its "
-        "directory is missing, or not accessible, or the name is no file.",
-        "Check `ledger:` in the policy (a path beside the policy or "
-        "`sqlite:///FILE`), and that this user may write to that directory: SQLite "
-        "keeps a -wal and a -shm file beside the ledger. A ledger that does not exist "
-        "is created; its directory is not.",
+        "directory is missing, or not accessible, the name is no file, or the server "
+        "does not answer.",
+        "Check `ledger:` in the policy (a path beside the policy, `sqlite:///FILE` or "
+        "`postgresql://…`), and that this user may write to that directory: SQLite "
+        "keeps a -wal and a -shm file beside the ledger, and dpquery a .head file. A "
+        "ledger that does not exist is created; its directory is not.",
     ),
     Topic(
         "DPQ551",
         "the ledger is damaged",
-        "The file is empty, is no ledger, lacks tables, or its accounts do not match "
-        "its releases. dpquery does not repair it: a wrong balance would be a wrong "
-        "promise.",
-        "Restore the newest backup (`sqlite3 FILE '.backup COPY'` makes one safely). "
-        "Do not start with an empty ledger: the people in the data were promised the "
-        "sum of everything released so far.",
+        "The file is empty, is no ledger, lacks tables, or its accounts, debits and "
+        "releases do not match; or the .head file beside it cannot be understood. "
+        "dpquery does not repair it: a wrong balance would be a wrong promise.",
+        "`dpquery audit verify` says what is wrong. Restore the newest backup ("
+        "`sqlite3 FILE '.backup COPY'` makes one safely), then `dpquery audit accept` "
+        "what was spent since. Never start with an empty ledger: the people in the "
+        "data were promised the sum of everything released so far.",
     ),
     Topic(
         "DPQ552",
@@ -215,6 +217,34 @@ TOPICS = (
         "The disk or the file system failed in a way that has no name here. A charge "
         "that was made stands; nothing is answered.",
         "Check the disk and the system's log, then try again.",
+    ),
+    Topic(
+        "DPQ560",
+        "the ledger is older than it was known to be",
+        "Beside the ledger, a .head file remembers how far its audit had come. The "
+        "ledger does not have that event any more, or the file is missing: somebody "
+        "put an older copy back, or a new ledger in its place. What was spent since "
+        "would be spent again, so nothing is answered.",
+        "Put the newest copy back, together with its .head file. If it is lost, "
+        "`dpquery audit accept` charges what the .head file knows to have been spent, "
+        "writes down that you accepted the loss, and goes on. Backups need the .head "
+        "file of the moment they are put back, not of the moment they were made.",
+    ),
+    Topic(
+        "DPQ561",
+        "the audit has no such release",
+        "A receipt is made of a release's events in the audit. There are none for this "
+        "id: it is misspelled, of another ledger, or older than the audit.",
+        "`dpquery history` lists releases with their ids.",
+    ),
+    Topic(
+        "DPQ562",
+        "the signing key cannot be used",
+        "Receipts are signed with an Ed25519 key in a .key file beside the ledger, "
+        "which is made when it is first needed, and checked with the .pub file beside "
+        "it. One of them cannot be read, or is no such key.",
+        "Restore the .key file, or, if it is lost, delete what is left of it: a new "
+        "one is made. Receipts that were signed with the old one need the old .pub.",
     ),
     Topic(
         "DPQ600",

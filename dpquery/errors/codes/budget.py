@@ -40,6 +40,31 @@ TOPICS = (
         "the message says how much one may cost.",
     ),
     Topic(
+        "DPQ204",
+        "a block of time has too little left for this query",
+        "Under `epochs:` each block of time has a budget of its own, and a query is "
+        "charged to every block whose rows it may read. This query would go past the "
+        "budget of one of them. Nothing was charged.",
+        "Ask about other dates with a filter on the column of the blocks, or ask for "
+        "less with a smaller `--epsilon`.",
+    ),
+    Topic(
+        "DPQ205",
+        "the budget was lowered below what is spent",
+        "The owner has lowered a budget in the policy, or what was granted beside it "
+        "has come to its end, and more than that is spent already. What was spent "
+        "stays spent, so nothing new is answered; earlier answers can still be had "
+        "again. Nothing was charged.",
+        "Ask the owner for more: `dpquery request --epsilon E --reason TEXT`. Owners "
+        "see in `dpquery budget --all` what is spent, and may raise the budget again.",
+    ),
+    Topic(
+        "DPQ206",
+        "too many requests are open",
+        "An analyst may have 20 requests for more budget that wait for an answer.",
+        "Wait until the owner has decided some: `dpquery requests` shows them.",
+    ),
+    Topic(
         "DPQ250",
         "this analyst is not listed",
         "Only analysts that the policy names under `analysts:` may ask, each with a "

@@ -91,6 +91,19 @@ TOPICS = (
         "Keep the one that is meant.",
     ),
     Topic(
+        "DPQ315",
+        "a budget that comes back by the calendar",
+        "A key such as `refresh` or `period` would give the budget again every month. "
+        "But the rows that were asked about are still there: what was learned of them "
+        "adds up, month after month, without a limit. A refresh over data that does "
+        "not change is a rate of loss and no guarantee, so dpquery has none.",
+        "Choose a budget that lasts for as long as the data is asked about. For data "
+        "that grows, `epochs` gives each block of time a budget of its own, so that "
+        "new rows bring new budget: `epochs: {column: visits.visited_on, every: month, "
+        "privacy: unit-epoch, budget: {epsilon: 1, delta: 1e-6}}`. It promises "
+        "something else: what one unit did in any one block is protected.",
+    ),
+    Topic(
         "DPQ320",
         "a reference to nothing",
         "`references` and `values_from` name a table and a column of this policy, and "

@@ -112,4 +112,86 @@ TOPICS = (
         "A closed session asks no more questions.",
         "Open another one: service.session(…) or dpquery.connect(…).",
     ),
+    Topic(
+        "DPQ416",
+        "this question has no answer from then",
+        "`--as-of` shows an answer that was given before, whatever has become of the "
+        "data since. The same analyst must have asked the same question, at the same "
+        "price, until the time that is named.",
+        "`dpquery history` lists what you asked and when. Write a time in UTC or its "
+        "beginning, 2026-11 or 2026-11-24T18:00, or `last`.",
+    ),
+    Topic(
+        "DPQ430",
+        "a policy is there already",
+        "`dpquery init` writes a new policy and never touches one that is there: it "
+        "may hold promises that were made.",
+        "Name another folder, or move the file away.",
+    ),
+    Topic(
+        "DPQ431",
+        "there is nothing to start from",
+        "`dpquery init --from STORE` reads names and types of a DuckDB file, or of "
+        "Parquet and CSV files, one a table. This store is not there, or holds none, "
+        "or two files would be the same table.",
+        "Give a file or a folder that has the data: `dpquery init --from "
+        "clinic.duckdb`. Without --from, an example is written.",
+    ),
+    Topic(
+        "DPQ432",
+        "the folder cannot be written",
+        "The policy could not be written where it should be.",
+        "Name a folder that you may write to: `dpquery init --from STORE FOLDER`.",
+    ),
+    Topic(
+        "DPQ440",
+        "there is no such request",
+        "Requests for more budget are numbered 1, 2, 3, … in each ledger.",
+        "`dpquery requests --all` lists them, open and decided.",
+    ),
+    Topic(
+        "DPQ441",
+        "this request was decided before",
+        "A request is approved or denied once, and the audit keeps what was said. "
+        "Somebody else may have been faster.",
+        "`dpquery requests --all` shows the decision. The analyst may ask again, and "
+        "the policy's own budgets can be changed at any time.",
+    ),
+    Topic(
+        "DPQ442",
+        "a reason is missing, or is no text",
+        "Who asks for more, and who declines, says why in a sentence or two of plain "
+        "text: at most 1000 characters, no control characters. The audit keeps it.",
+        "Add --reason 'final figures for the report of March'.",
+    ),
+    Topic(
+        "DPQ443",
+        "this is no end of a grant",
+        "What is granted may end: after a span of hours, days or weeks, with a day in "
+        "UTC, which still counts, or at a time. The end lies in the future by the "
+        "ledger's time, which is never earlier than the newest event in its audit, "
+        "even when the clock was set back.",
+        "Write --expires 30d, 12h, 2w, 2027-01-31 or 2027-01-31T18:00+01:00; without "
+        "it, a grant does not end.",
+    ),
+    Topic(
+        "DPQ444",
+        "this is no pause between two looks",
+        "`dpquery budget --watch` shows the budget again after a number of seconds, "
+        "from 0.1 to 86400. A number without --watch means nothing.",
+        "Write --watch, or --watch 10.",
+    ),
+    Topic(
+        "DPQ450",
+        "this is no date",
+        "`dpquery audit export --since` takes a day, in UTC: year, month and day.",
+        "Write it as 2026-01-31.",
+    ),
+    Topic(
+        "DPQ451",
+        "a receipt or a key cannot be read",
+        "The file that was named is not there, is a directory, or may not be read by "
+        "this user.",
+        "Check the path; `-` reads a receipt from stdin.",
+    ),
 )

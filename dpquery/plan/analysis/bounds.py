@@ -17,6 +17,7 @@ from dpquery.plan.analysis.dependencies import rows_per_unit
 from dpquery.plan.analysis.function_bounds import function_bounds
 from dpquery.plan.analysis.preimages import column_within, field_of
 from dpquery.plan.analysis.spans import (
+    DAY_MICROSECONDS,
     UNBOUNDED,
     Bounds,
     hull,
@@ -197,6 +198,10 @@ def _implied(part: Expression, env: Environment) -> dict[tuple[str, str], Bounds
             return {}
 
 
+_WHOLE = {SqlType.INTEGER, SqlType.DATE}
+"""Types whose values are whole steps apart: below 5 is at most 4."""
+_TIMES = {SqlType.DATE, SqlType.TIMESTAMP}
+"""Types that are compared in microseconds, where one is a TIMESTAMP."""
 _SIDES = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "eq": "eq"}
 """Comparisons, and what they become when their sides are exchanged."""
 
@@ -206,12 +211,25 @@ def _compared(
 ) -> dict[tuple[str, str], Bounds]:
     """Return what ``left comparison right`` says about a column on the left."""
     other = bounds(right, env)
+    low, high = other.low, other.high
+    apart = _apart({left.type, right.type})
     match comparison:
-        case "lt" | "le":
-            other = Bounds(None, other.high)
-        case "gt" | "ge":
-            other = Bounds(other.low, None)
+        case "lt":
+            other = Bounds(None, None if high is None else high - apart)
+        case "le":
+            other = Bounds(None, high)
+        case "gt":
+            other = Bounds(None if low is None else low + apart, None)
+        case "ge":
+            other = Bounds(low, None)
     return column_within(left, other)
+
+
+def _apart(types: set[SqlType]) -> Fraction:
+    """Return how far values of some types that differ are apart at least."""
+    if types <= _WHOLE:
+        return Fraction(1)
+    return Fraction(1, DAY_MICROSECONDS) if types <= _TIMES else Fraction(0)
 
 
 def bounds(expression: Expression, env: Environment) -> Bounds:

@@ -2,6 +2,8 @@
 
 The order is part of the privacy argument:
 
+0. ``fill_groups``, then ``restrict_blocks``: rows of blocks of time that are debited,
+   and no others. Before ``own``, which puts units to whatever is scanned.
 1. ``own``: every row gets its unit, or the query is refused. First, because a limit
    per unit means nothing for a row without one. ``own_values`` does the same for what
    is computed of each row: subqueries in keys and aggregates.
@@ -35,6 +37,7 @@ from dpquery.plan.rewrite.clamp_inputs import inputs_of
 from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
 from dpquery.plan.rewrite.fill_groups import fill_groups
 from dpquery.plan.rewrite.own_values import own_values
+from dpquery.plan.rewrite.restrict_blocks import restrict_blocks
 from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
@@ -60,6 +63,9 @@ def compile_release(
 ) -> ReleaseStep:
     """Return one DP boundary as a bounded integer aggregate."""
     query = fill_groups(query)
+    blocks: tuple[str, ...] = ()
+    if rules.calendar is not None:
+        query, blocks = restrict_blocks(query, rules.calendar)
     source = own(query.source, catalog)
     query = own_values(query, source, catalog)
     for key in query.keys:
@@ -86,6 +92,7 @@ def compile_release(
         bounding=how,
         columns=decomposed.columns,
         wishes=query.wishes,
+        blocks=blocks,
     )
 
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.plan.aggregates import GridValue, RankTarget
+    from dpquery.plan.analysis.blocks import Calendar
     from dpquery.plan.expressions import Expression
     from dpquery.plan.program import KeyDomain, ReleasedColumn
     from dpquery.plan.relations import Owned
@@ -68,6 +69,8 @@ class BoundingRules:
     """2 under zCDP, 1 under pure DP."""
     groups: int
     """``max_groups_per_unit``."""
+    calendar: Calendar | None = None
+    """Blocks of time, where the owner has such."""
 
 
 def bounding(

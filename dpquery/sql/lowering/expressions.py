@@ -100,6 +100,8 @@ def functions_of(expressions: Iterable[Expression]) -> frozenset[str]:
     for expression in expressions:
         for part in subexpressions(expression):
             found |= lower_aggregates.functions_in(part)
+            if isinstance(part, Cast) and _may_be_nan(part):
+                found.add("replace")
             if isinstance(part, Call):
                 known = FUNCTIONS.get(part.function)
                 found |= _OPERATORS.get(part.function, frozenset())
@@ -107,6 +109,11 @@ def functions_of(expressions: Iterable[Expression]) -> frozenset[str]:
             elif isinstance(part, Subquery):
                 found |= functions_below(part.relation)
     return frozenset(found)
+
+
+def _may_be_nan(cast_: Cast) -> bool:
+    """Return whether a cast makes text of NaN."""
+    return cast_.operand.type is SqlType.DOUBLE and cast_.type is SqlType.VARCHAR
 
 
 def functions_below(relation: Relation) -> frozenset[str]:
@@ -164,7 +171,11 @@ def lower(expression: Expression) -> exp.Expr:
         case Cast(operand=operand, type=type_):
             if operand.type is SqlType.VARCHAR and type_ is SqlType.VARCHAR:
                 return lower(operand)
-            return try_cast(lower(operand), ENGINE_TYPES[type_])
+            made = try_cast(lower(operand), ENGINE_TYPES[type_])
+            if _may_be_nan(expression):
+                # with its sign, DuckDB's GROUP BY makes another text of it each time
+                return call("replace", made, text("-nan"), text("nan"))
+            return made
         case Case(branches=branches, otherwise=otherwise):
             whens = [exp.If(this=lower(w), true=lower(t)) for w, t in branches]
             return exp.Case(ifs=whens, default=lower(otherwise))

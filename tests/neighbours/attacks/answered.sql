@@ -47,3 +47,5 @@ SELECT urgent, COUNT(*) FILTER (WHERE stay <= 5 AND stay < 9), COUNT(*) FILTER (
 SELECT urgent, ward, COUNT(*) FROM visits GROUP BY CUBE (urgent, ward);  -- *
 SELECT urgent, stay, SUM(weight) FILTER (WHERE cost > 1) FROM visits GROUP BY GROUPING SETS ((stay), (urgent));  -- *
 SELECT COUNT(*) FROM (SELECT SUM(stay) FILTER (WHERE urgent) OVER (PARTITION BY person) AS s FROM visits) d WHERE s > 1;  -- *
+SELECT CAST(amount AS VARCHAR) AS k, COUNT(*) FROM bills GROUP BY k;  -- *
+SELECT COUNT(DISTINCT CAST(amount AS VARCHAR)) FROM bills;

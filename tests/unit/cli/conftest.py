@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
@@ -13,15 +13,20 @@ import pytest
 
 from dpquery.cli.app import run
 from dpquery.results import (
+    Account,
     Amount,
     Budget,
+    BudgetRequest,
     ColumnInfo,
     Expected,
+    Forecast,
     HistoryEntry,
     Interval,
     Price,
     Release,
+    Report,
     TableInfo,
+    Usage,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +42,56 @@ PRICE = Price(
     expected=(Expected("count", 12.2), Expected("total", 1894.3), Expected("m", None)),
     notes=("wards with few patients may be missing",),
     explanation="1. count visits\n2. add noise",
+)
+
+WHEN = "2024-02-29T13:05:00+00:00"
+OPEN = BudgetRequest(2, "alice", 0.5, "figures\x1b[2J of March", WHEN, "open")
+APPROVED = BudgetRequest(
+    id=1,
+    analyst="alice",
+    epsilon=1,
+    reason="a pilot",
+    asked_at=WHEN,
+    state="approved",
+    decided_at=WHEN,
+    granted=0.5,
+    expires_at="2024-03-30T13:05:00+00:00",
+    answer="half of it",
+    notes=("the dataset has less",),
+)
+REPORT = Report(
+    policy="clinic",
+    at="2024-02-29T13:05:00+00:00",
+    accounts=(
+        Account(
+            "dataset",
+            "(dataset)",
+            Amount(8, 1e-6),
+            Amount(2, 1e-9),
+            Amount(7, 5e-7),
+            0.25,
+            queries_left=14,
+            forecast=Forecast(9.2, 7),
+        ),
+        Account(
+            "analyst",
+            "alice",
+            Amount(3.5, 1e-6),
+            Amount(2, 1e-9),
+            Amount(1, 5e-7),
+            0.5,
+            granted=0.5,
+            queries_left=7,
+        ),
+        Account("block", "2024-02", None, Amount(2, 0), None, None),
+    ),
+    tables=(Usage("visits", 3, Amount(2, 1e-9), WHEN),),
+    days=(
+        Usage("2024-02-26", 1, Amount(0.5, 0), WHEN),
+        Usage("2024-02-29", 2, Amount(2, 0), WHEN),
+    ),
+    requests=(OPEN,),
+    usual=Price(0.2, 1e-10, 0.0011),
 )
 
 COLUMNS = ("ward", "seen", "at", "cost", "open", "n", "share")
@@ -110,6 +165,8 @@ class FakeSession:
     failure: BaseException | None = None
     asked: list[tuple[str, float | None, str]] = field(default_factory=list)
     priced: list[tuple[str, float | None, str]] = field(default_factory=list)
+    requested: list[tuple[float, str]] = field(default_factory=list)
+    found: list[BudgetRequest] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         return self
@@ -117,8 +174,11 @@ class FakeSession:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def query(self, sql: str, *, epsilon: float | None, dialect: str) -> Release:
+    def query(
+        self, sql: str, *, epsilon: float | None, dialect: str, as_of: str | None = None
+    ) -> Release:
         self.asked.append((sql, epsilon, dialect))
+        self.as_of = as_of
         if self.failure is not None:
             raise self.failure
         return self.release
@@ -131,6 +191,15 @@ class FakeSession:
 
     def budget(self) -> Budget:
         return Budget(Amount(3, 1e-6), Amount(0, 0), Amount(3, 1e-6), lambda _: 15)
+
+    def request(self, epsilon: float, reason: str) -> BudgetRequest:
+        self.requested.append((epsilon, reason))
+        if self.failure is not None:
+            raise self.failure
+        return OPEN
+
+    def requests(self) -> list[BudgetRequest]:
+        return self.found
 
     def tables(self) -> list[TableInfo]:
         return [
@@ -166,8 +235,11 @@ class FakeService:
     opened: list[str] = field(default_factory=list)
     analysts: list[str] = field(default_factory=list)
     checked: list[bool] = field(default_factory=list)
+    decided: list[Any] = field(default_factory=list)
+    reports: int = 0
 
-    def open(self, path: Path) -> FakeService:
+    def open(self, path: Path, *, in_force: bool = True) -> FakeService:
+        del in_force
         if self.failure is not None:
             raise self.failure
         self.opened.append(str(path))
@@ -185,6 +257,23 @@ class FakeService:
 
     def budgets(self) -> dict[str, Budget]:
         return {"alice": self.session_.budget(), "(dataset)": self.session_.budget()}
+
+    def report(self) -> Report:
+        self.reports += 1
+        return REPORT
+
+    def requests(self, *, decided: bool) -> list[BudgetRequest]:
+        return [APPROVED, OPEN] if decided else [OPEN]
+
+    def approve(self, number: int, **given: object) -> BudgetRequest:
+        self.decided.append((number, given))
+        if self.failure is not None:
+            raise self.failure
+        return APPROVED
+
+    def deny(self, number: int, *, reason: str) -> BudgetRequest:
+        self.decided.append((number, reason))
+        return replace(APPROVED, state="denied", granted=None, expires_at=None)
 
     def check(self, *, data: bool) -> list[Any]:
         self.checked.append(data)

@@ -17,6 +17,7 @@ from dpquery.errors.codes import TOPICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Command = Callable[..., Any]
     Fake = Any  # the fakes of conftest.py, which tests cannot import
@@ -44,18 +45,6 @@ def test_a_kelvin_sign_is_no_k(command: Command) -> None:
     assert command("tables", "visit\u017f").status == 2  # U+017F folds to s in Unicode
 
 
-def test_budget(command: Command, service: Fake) -> None:
-    header = (
-        "analyst,total_epsilon,total_delta,spent_epsilon,spent_delta,"
-        "remaining_epsilon,remaining_delta\n"
-    )
-    assert command("budget").out == header + "alice,3,1e-06,0,0,3,1e-06\n"
-    assert service.analysts == ["alice"]
-    rows = command("budget", "--all").out.removeprefix(header).splitlines()
-    assert [row.split(",")[0] for row in rows] == ["alice", "(dataset)"]
-    assert service.analysts == ["alice"]
-
-
 def test_history(command: Command) -> None:
     assert json.loads(command("history", "--format", "jsonl").out) == {
         "id": "rel_1",
@@ -74,6 +63,19 @@ def test_docs_of_a_code(code: str, command: Command) -> None:
     assert (got.status, got.err) == (0, "")
     assert got.out.startswith(f"DPQ401  {TOPICS['DPQ401'].title}\n\n")
     assert "What to do: Write for example --epsilon 0.2" in got.out
+
+
+def test_docs_of_advice(command: Command) -> None:
+    got = command("docs", "p116")
+    assert (got.status, got.err) == (0, "")
+    assert got.out.startswith("P116  the unit may be missing\n\n")
+
+
+def test_check_of_a_folder(command: Command, tmp_path: Path) -> None:
+    for name in ("b.yaml", "a.yml", "c.txt"):
+        (tmp_path / name).touch()
+    assert "2 checked" in command("check", tmp_path).err
+    assert "1 checked" in command("check", tmp_path / "b.yaml").err
 
 
 def test_docs_of_all_codes(command: Command) -> None:

@@ -51,6 +51,11 @@ def test_epsilon_and_dialect_arrive(command: Command, service: Fake) -> None:
     assert service.session_.asked == [(SQL, 0.5, "spark")]
 
 
+def test_a_time_arrives(command: Command, service: Fake) -> None:
+    assert command("query", SQL, "--as-of", "2026-11").status == 0
+    assert service.session_.as_of == "2026-11"
+
+
 def test_quiet_says_nothing(command: Command) -> None:
     assert command("query", SQL, "-q").err == ""
 

@@ -28,7 +28,7 @@ EXPECTED = {
     "error_on_division_by_zero": False,
     "scalar_subquery_error_on_multiple_rows": True,
     "default_collation": "",
-    "disabled_optimizers": "common_subplan",
+    "disabled_optimizers": "statistics_propagation,common_subplan",
     "temp_directory": "",
     "TimeZone": "UTC",
     "enable_external_access": False,

@@ -11,11 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dpquery.kernel.estimates import value
+from dpquery.kernel.readings import Noisy
 
 from .conftest import EXACT, TERMS
 
 if TYPE_CHECKING:
     import duckdb
+
+    from dpquery.kernel.pricing import PricedStep
+    from dpquery.plan.aggregates import Moment
 
     from .conftest import Price, Rows
 
@@ -133,10 +137,15 @@ def test_values_of_few_rows(
     assert type(value_) is type(found)
 
 
+def noisy(step: PricedStep, moment: Moment, number: int) -> Noisy:
+    steps, noise = step.noise_of(moment)
+    return Noisy.of(number, noise, steps)
+
+
 def test_whole_numbers_saturate_where_sql_s_end(price: Price) -> None:
     (step,) = price("SELECT COUNT(*), SUM(order_id % 7) FROM orders", EXACT).steps
-    readings = {bounded.moment: 1 << 90 for bounded in step.step.moments}
-    found = [value(column, step, readings, {}) for column in step.step.columns]
+    readings = {b.moment: noisy(step, b.moment, 1 << 90) for b in step.step.moments}
+    found = [value(column, readings, {}) for column in step.step.columns]
     assert found == [2**63 - 1] * 2
 
 
@@ -153,9 +162,9 @@ def test_what_noise_alone_could_be_is_nothing(price: Price) -> None:
     _, noise = step.noise_of(units)
 
     def found(count: float) -> tuple[object, object]:
-        readings = dict.fromkeys((b.moment for b in step.step.moments), 0)
-        readings[units] = round(count)
-        return tuple(value(c, step, readings, chosen) for c in (total, median))  # type: ignore[return-value,arg-type]
+        readings = {b.moment: noisy(step, b.moment, 0) for b in step.step.moments}
+        readings[units] = noisy(step, units, round(count))
+        return tuple(value(c, readings, chosen) for c in (total, median))  # type: ignore[return-value,arg-type]
 
     assert found(-4 * noise.std) == (None, None)
     assert found(0) == (0.0, None)  # there could be some, and too few to choose from

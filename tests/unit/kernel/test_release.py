@@ -14,7 +14,8 @@ from dpquery.engines.sealed import Sealed
 from dpquery.errors import BudgetExceeded, EngineFailure, QueryRefused
 from dpquery.kernel.postprocess import open_released
 from dpquery.kernel.release import Asked, Backends, release
-from dpquery.ledger.store import DATASET, Ledger
+from dpquery.ledger.records import DATASET
+from dpquery.ledger.store import Ledger
 from dpquery.noise.intervals import Linear, Ratio
 
 from .conftest import EXACT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import subprocess
 import sys
@@ -11,13 +12,16 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import psycopg
 import pytest
 
 import dpquery.errors
+from benchmarks.postgres import Server, Unavailable
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import LedgerError
 from dpquery.errors.codes import TOPICS
-from dpquery.ledger.store import Charge, Ledger
+from dpquery.ledger.records import Charge
+from dpquery.ledger.store import Ledger
 
 OpenLedger: TypeAlias = Callable[..., Ledger]
 MakeCharge: TypeAlias = Callable[..., Charge]
@@ -38,15 +42,59 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def open_ledger(path: Path) -> Iterator[OpenLedger]:
-    """Open the ledger at ``path``; everything is closed at the end."""
+def head(path: Path) -> Path:
+    return path.with_name("clinic.ledger.head")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server, one a session."""
+    try:
+        started = Server(durable=False)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    with started:
+        yield started
+
+
+def execute(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Run SQL on a server behind the ledger's back."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        cursor = connection.execute(sql)
+        return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.xdist_group("postgres")),
+    ]
+)
+def location(request: pytest.FixtureRequest, path: Path) -> Iterator[str]:
+    """Where a new ledger is: a file, or a schema of its own on a server."""
+    if request.param == "sqlite":
+        yield str(path)
+        return
+    server = request.getfixturevalue("server")
+    schema = "s" + secrets.token_hex(6)
+    execute(server.url(), f"CREATE SCHEMA {schema}")
+    yield server.url(schema)
+    execute(server.url(), f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.fixture
+def open_ledger(location: str, head: Path) -> Iterator[OpenLedger]:
+    """Open the ledger at ``location``; everything is closed at the end."""
     opened = []
+    where = head if "://" in location else None  # a file's is beside it
 
     def open_it(
         definition: Definition = Definition.ZCDP, busy_seconds: float = 10
     ) -> Ledger:
         opened.append(
-            Ledger.open(str(path), definition=definition, busy_seconds=busy_seconds)
+            Ledger.open(
+                location, definition=definition, busy_seconds=busy_seconds, head=where
+            )
         )
         return opened[-1]
 
@@ -101,11 +149,13 @@ def fails_with() -> FailsWith:
 
 
 @pytest.fixture
-def change(path: Path) -> Change:
-    """Run SQL on the file behind the ledger's back."""
+def change(location: str) -> Change:
+    """Run SQL behind the ledger's back."""
 
     def run(sql: str) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(path, isolation_level=None)
+        if "://" in location:
+            return execute(location, sql)
+        connection = sqlite3.connect(location, isolation_level=None)
         try:
             return connection.execute(sql).fetchall()
         finally:
@@ -116,10 +166,12 @@ def change(path: Path) -> Change:
 
 SCRIPT = """
 import os, resource, signal, sys
+from pathlib import Path
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import BudgetExceeded, LedgerError
-from dpquery.ledger import store
-from dpquery.ledger.store import Charge, Ledger, DATASET, analyst_scope
+from dpquery.ledger import books
+from dpquery.ledger.records import Charge, DATASET, analyst_scope
+from dpquery.ledger.store import Ledger
 
 def charge(analyst, amount, limit=10**30):
     cost, limit = (Loss(Definition.ZCDP, each) for each in (amount, limit))
@@ -135,20 +187,22 @@ def admitted(ledger, analyst, amount, limit, attempts):
             pass
     return count
 
-path = sys.argv[1]
-ledger = Ledger.open(path, definition=Definition.ZCDP)
+path, head = sys.argv[1:]
+head = Path(head) if head else None
+ledger = Ledger.open(path, definition=Definition.ZCDP, head=head)
 """
 
 
 @pytest.fixture
-def start(path: Path) -> Iterator[Start]:
+def start(location: str, head: Path) -> Iterator[Start]:
     """Start Python processes that have opened the ledger and go on with *code*."""
     started = []
     root = Path(dpquery.errors.__file__).parents[2]
+    where = str(head) if "://" in location else ""
 
     def start_it(code: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(  # noqa: S603 -- our own script
-            [sys.executable, "-c", SCRIPT + code, str(path)],
+            [sys.executable, "-c", SCRIPT + code, location, where],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dpquery.accounting.loss import Definition, Loss
-from dpquery.ledger.schema import METADATA
-from dpquery.ledger.store import DATASET, Ledger
+from dpquery.ledger.records import DATASET
+from dpquery.ledger.schema import METADATA, SCHEMA_VERSION
+from dpquery.ledger.store import Ledger
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from dpquery.ledger.store import Charge
+    from dpquery.ledger.records import Charge
 
     OpenLedger = Callable[..., Ledger]
     MakeCharge = Callable[..., Charge]
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 def zcdp(amount: int, delta: int = 0) -> Loss:
     return Loss(Definition.ZCDP, amount, delta)
+
+
+@pytest.fixture
+def location(path: Path) -> str:
+    """Files only: how they break is their own."""
+    return str(path)
 
 
 @pytest.fixture
@@ -134,9 +141,15 @@ def test_a_table_dropped_while_open(
         "UPDATE releases SET delta = substr('1' || delta, 1, 40) WHERE number = 1",
         "UPDATE accounts SET spent_amount = printf('%040d', 11)",
         "UPDATE accounts SET scope = 'analyst:eve' WHERE scope != 'dataset'",
+        "DELETE FROM debits",
+        "DELETE FROM debits WHERE number = 4",
+        "UPDATE debits SET amount = printf('%040d', 6) WHERE number = 4",
+        "UPDATE debits SET scope = 'block:2026' WHERE number = 1",
+        "UPDATE debits SET release = 'r_other' WHERE number = 4",
+        "INSERT INTO debits SELECT 9, 'r_x', scope, amount, delta FROM debits LIMIT 1",
     ],
 )
-def test_accounts_that_do_not_match_the_releases(
+def test_accounts_debits_and_releases_that_do_not_match(
     filled: Path,
     change: Change,
     open_ledger: OpenLedger,
@@ -151,10 +164,17 @@ def test_accounts_that_do_not_match_the_releases(
 
 @pytest.mark.parametrize(
     "value",
-    ["NULL", "-1", "1e300", "0", "'0'", "9e999", f"'{'x' * 40}'", f"'-{'1' * 39}'"],
+    [
+        *("NULL", "-1", "1e300", "0", "'0'", "9e999"),
+        *(f"'{'x' * 40}'", f"'-{'1' * 39}'", f"'1{'x' * 38}1'"),
+    ],
 )
 @pytest.mark.parametrize(
-    "column", ["accounts SET spent_amount", "releases SET amount", "releases SET delta"]
+    "column",
+    [
+        *("accounts SET spent_amount", "releases SET amount", "releases SET delta"),
+        *("debits SET amount", "debits SET delta"),
+    ],
 )
 def test_sqlite_refuses_what_is_no_amount(
     filled: Path, change: Change, column: str, value: str
@@ -178,7 +198,8 @@ def test_an_amount_that_got_past_sqlite(
 def test_a_newer_ledger(
     filled: Path, change: Change, open_ledger: OpenLedger, fails_with: FailsWith
 ) -> None:
-    change("UPDATE meta SET value = '2' WHERE key = 'schema_version'")
+    newer = SCHEMA_VERSION + 1
+    change(f"UPDATE meta SET value = '{newer}' WHERE key = 'schema_version'")
     before = filled.read_bytes()
     with fails_with("DPQ555"):
         open_ledger()
@@ -203,7 +224,8 @@ def test_another_definition(
         "sqlite:///:memory:",
         "sqlite:///file:x?mode=memory&uri=true",
         "file:x",
-        "postgresql://host/ledger",
+        "mysql://host/ledger",
+        "postgresql://host:port/ledger",
         "nonsense://x",
         "://",
         "sqlite://host:port/x",

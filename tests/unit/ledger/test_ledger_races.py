@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import BudgetExceeded
-from dpquery.ledger.store import DATASET, Ledger, analyst_scope
+from dpquery.ledger.records import DATASET, analyst_scope
+from dpquery.ledger.store import Ledger
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from dpquery.ledger.store import Charge
+    from dpquery.ledger.records import Charge
 
     OpenLedger = Callable[..., Ledger]
     MakeCharge = Callable[..., Charge]
@@ -83,16 +84,23 @@ def test_threads_share_a_ledger(
     assert ledger.spent(DATASET) == zcdp(90)
 
 
-def test_a_ledger_is_created_once(path: Path, make_charge: MakeCharge) -> None:
+def test_a_ledger_is_created_once(
+    location: str, head: Path, make_charge: MakeCharge
+) -> None:
+    where = head if "://" in location else None
+
     def ask(_: object) -> int:
-        with Ledger.open(str(path), definition=Definition.ZCDP) as ledger:
+        with Ledger.open(location, definition=Definition.ZCDP, head=where) as ledger:
             ledger.reserve(make_charge())
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(16)))
-    with Ledger.open(str(path), definition=Definition.ZCDP) as ledger:
+    with Ledger.open(location, definition=Definition.ZCDP, head=where) as ledger:
         assert ledger.spent(DATASET) == zcdp(16)
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert {each.name for each in head.parent.iterdir()} <= {
+        "clinic.ledger",
+        "clinic.ledger.head",
+    }
 
 
 def test_a_kill_between_debit_and_answer_keeps_the_debit(
@@ -119,11 +127,11 @@ def test_a_kill_within_a_debit_leaves_none(
 ) -> None:
     process = start("""
 ledger.reserve(charge("alice", 7))
-def die(connection, scope, spent):
-    if scope == DATASET:
+def die(connection, release, debit):
+    real(connection, release, debit)
+    if debit.scope == DATASET:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(connection, scope, spent)
-real, store._set_spent = store._set_spent, die
+real, books.debit = books.debit, die
 ledger.reserve(charge("alice", 7))
 """)
     process.communicate()

@@ -66,6 +66,48 @@ ledger: clinic.ledger                      # SQLite file beside the policy, or a
 """  # noqa: E501  (word for word as it is documented)
 
 
+def test_what_may_be_said_of_versions_blocks_sharing_alerts_and_audit(
+    load_edited: Load,
+) -> None:
+    said = """name: clinic
+data_version: november 2026
+sharing: isolated
+epochs:
+  column: Visits.SEEN
+  every: quarter
+  privacy: unit-lifetime
+  participation_cap: 4
+  budget: {epsilon: 2, delta: 1e-7}
+alerts: {at: [1, 0.25], webhook: "https://example.org/hook?to=me", log: false}
+audit: {literals: redact}"""
+    policy = load_edited(("name: clinic", said)).policy
+    assert policy.data_version == "november 2026"
+    assert policy.sharing == "isolated"
+    assert policy.epochs is not None
+    assert policy.epochs.budget.delta == Decimal("1e-7")
+    assert policy.epochs.participation_cap == 4
+    assert policy.alerts is not None
+    assert policy.alerts.at == (Decimal("0.25"), Decimal(1))
+    assert policy.audit.literals == "redact"
+
+
+def test_what_holds_when_nothing_is_said_of_them(load_edited: Load) -> None:
+    policy = load_edited().policy
+    assert (policy.data_version, policy.epochs, policy.alerts) == (None, None, None)
+    assert (policy.sharing, policy.audit.literals) == ("open", "keep")
+    alerts = load_edited(("name: clinic", "name: x\nalerts: {}")).policy.alerts
+    assert alerts is not None
+    assert (*map(float, alerts.at), alerts.log) == (0.5, 0.8, 1.0, True)
+    pure = (
+        "budget: {epsilon: 8, delta: 1e-6}",
+        """budget: {epsilon: 8}
+epochs: {column: visits.seen, every: day, privacy: unit-epoch, budget: {epsilon: 1}}""",
+    )
+    epochs = load_edited(pure).policy.epochs
+    assert epochs is not None
+    assert epochs.budget.delta is None
+
+
 def test_the_documented_example(write: Write) -> None:
     policy = load(write(INTERFACE)).policy
     assert policy.budget.epsilon == 8

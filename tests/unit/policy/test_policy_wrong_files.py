@@ -14,6 +14,18 @@ from dpquery.policy.load import load, problems
 
 Write = Callable[[str], Path]
 
+EPOCHS = (
+    "epochs: {column: visits.seen, every: month, privacy: unit-epoch, "
+    "budget: {epsilon: 1, delta: 1e-6}}"
+)
+
+
+def epochs(old: str, new: str) -> tuple[str, str]:
+    """Add blocks in time to the good policy, with *new* in place of *old*."""
+    assert old in EPOCHS
+    return "name: clinic", "name: x\n" + EPOCHS.replace(old, new, 1)
+
+
 # The mark ¦ stands where the caret must point; it is removed before the file is read.
 CASES = {
     # --- not YAML, or not the part of it that policies use
@@ -137,6 +149,57 @@ CASES = {
     "a view of a schema": ("name: clinic", "name: x\nviews: {¦main.a: b}", "DPQ313"),
     "a view of a page": ("name: clinic", f"name: x\nviews: {{a: ¦{'é' * 8193}}}",
                          "DPQ313"),
+    # --- versions, sharing, alerts, audit
+    "a version that looks like a number": (
+        "name: clinic", "name: x\ndata_version: ¦7", "DPQ312"),
+    "a version that looks like a date": (
+        "name: clinic", "name: x\ndata_version: ¦2026-11-01", "DPQ312"),
+    "no text for a version": ("name: clinic", "name: x\ndata_version: ¦''", "DPQ313"),
+    "a version of a page": (
+        "name: clinic", f"name: x\ndata_version: ¦{'a' * 101}", "DPQ313"),
+    "an unknown way to share": ("name: clinic", "name: x\nsharing: ¦closed", "DPQ313"),
+    "a webhook of a file": (
+        "name: clinic", "name: x\nalerts: {webhook: ¦'file:///etc/passwd'}", "DPQ313"),
+    "a webhook of no host": (
+        "name: clinic", "name: x\nalerts: {webhook: ¦'https:///x'}", "DPQ313"),
+    "an alert at nothing": ("name: clinic", "name: x\nalerts: {at: [0.5, ¦0]}",
+                            "DPQ313"),
+    "an alert in per cent": ("name: clinic", "name: x\nalerts: {at: [¦80]}", "DPQ313"),
+    "an alert twice": ("name: clinic", "name: x\nalerts: {at: [1, ¦1.0]}", "DPQ313"),
+    "an alert in words": ("name: clinic", "name: x\nalerts: {at: [¦half]}", "DPQ312"),
+    "one alert": ("name: clinic", "name: x\nalerts: {at: ¦0.5}", "DPQ312"),
+    "no alerts": ("name: clinic", "name: x\nalerts: {at: ¦[]}", "DPQ313"),
+    "alerts for nobody": ("name: clinic", "name: x\nalerts: {¦log: false}", "DPQ314"),
+    "unknown audit": ("name: clinic", "name: x\naudit: {literals: ¦hash}", "DPQ313"),
+    # --- budgets by the calendar
+    "a refresh": ("budget: {", "budget: {¦refresh: month, ", "DPQ315"),
+    "a period": ("budget: {", "budget: {¦period: 30d, ", "DPQ315"),
+    "a renewal": ("alice: {", "alice: {¦renew: weekly, ", "DPQ315"),
+    "every month": ("alice: {", "alice: {¦every: month, ", "DPQ315"),
+    "a refresh at the top": ("name: clinic", "name: x\n¦budget_refresh: a", "DPQ315"),
+    "a refresh of a block": (*epochs("{epsilon", "{¦refresh: x, epsilon"), "DPQ315"),
+    # --- blocks in time
+    "no date of a row": (*epochs("column: visits.seen, ", ""), "DPQ311", "¦epochs:"),
+    "a block of an hour": (*epochs("every: month", "every: ¦hour"), "DPQ313"),
+    "no unit of time": (*epochs("every: month, ", ""), "DPQ311", "¦epochs:"),
+    "another privacy": (*epochs("privacy: unit-epoch", "privacy: ¦event"), "DPQ313"),
+    "no budget of a block": (*epochs(", budget: {epsilon: 1, delta: 1e-6}", ""),
+                             "DPQ311", "¦epochs:"),
+    "a lifetime without a cap": (*epochs("unit-epoch", "¦unit-lifetime"), "DPQ311"),
+    "a cap of an epoch": (*epochs("every: month", "every: day, ¦participation_cap: 4"),
+                          "DPQ314"),
+    "a cap of nothing": (
+        *epochs("unit-epoch", "unit-lifetime, participation_cap: ¦0"), "DPQ313"),
+    "blocks of no table": (*epochs("visits.seen", "¦visit.seen"), "DPQ320"),
+    "blocks of no column": (*epochs("visits.seen", "¦visits.saw"), "DPQ320"),
+    "blocks of a public table": (*epochs("visits.seen", "¦codes.code"), "DPQ322"),
+    "blocks without bounds": (*epochs("visits.seen", "¦visits.ward"), "DPQ311"),
+    "blocks of numbers": (*epochs("visits.seen", "¦visits.cost"), "DPQ314"),
+    "a block without delta": (*epochs("budget: {epsilon: 1, delta: 1e-6}",
+                                      "¦budget: {epsilon: 1}"), "DPQ311"),
+    "a block with a delta": ("budget: {epsilon: 8, delta: 1e-6}",
+                             EPOCHS.replace("1e-6", "¦1e-6")
+                             + "\nbudget: {epsilon: 8}", "DPQ314"),
     # --- contradictions
     "two sources": ("{duckdb: data/clinic.duckdb}", "{duckdb: a, ¦files: {b: b.csv}}",
                     "DPQ314"),
@@ -230,6 +293,16 @@ def test_hints_name_what_was_probably_meant(good: str, write: Write) -> None:
     assert hint("codes.code}", "codes.titel}") == "did you mean `title`?"
     assert hint("name: clinic", "name: clinic\nzzz: 1").startswith("known keys here: ")
     assert hint("[0, 1]", "[1, 0]") == "swap them"
+
+
+def test_a_refresh_is_refused_with_the_reason_and_the_way(
+    good: str, write: Write
+) -> None:
+    path = write(good.replace("budget: {", "budget: {refresh: monthly, "))
+    (error,) = problems(path)
+    hint = error.hint or ""
+    assert "is a rate of loss, not a limit" in hint
+    assert "epochs: {column: TABLE.DATE, every: month" in hint
 
 
 def test_a_misspelled_key_is_told_before_the_key_it_was_meant_to_be(

@@ -15,6 +15,7 @@ from dpquery.results import Amount
 from .conftest import Open
 
 COUNT = "SELECT COUNT(*) AS n FROM patients"
+OTHER = "SELECT COUNT(*) AS n FROM patients WHERE age > 50"
 
 
 def test_an_unknown_analyst(open_ward: Open) -> None:
@@ -47,11 +48,12 @@ def test_a_budget_that_is_used_up(open_ward: Open) -> None:
     first = session.query(COUNT, epsilon=1.0)
     assert first.remaining.epsilon < 0.01
     with pytest.raises(dpquery.BudgetExceeded) as refusal:
-        session.query(COUNT, epsilon=0.5)
+        session.query(OTHER, epsilon=0.5)
     assert refusal.value.code == "DPQ201"
     assert "ε 0.5" in (refusal.value.hint or "")
     assert session.query(COUNT, epsilon=1.0).rows == first.rows  # still free
-    assert session.price(COUNT, epsilon=0.5).notes[0] == "this is more than is left"
+    assert session.query(COUNT, epsilon=0.5).rows == first.rows  # so is less
+    assert session.price(OTHER, epsilon=0.5).notes[0] == "this is more than is left"
 
 
 def test_the_dataset_is_used_up_by_others(open_ward: Open) -> None:
@@ -61,7 +63,7 @@ def test_the_dataset_is_used_up_by_others(open_ward: Open) -> None:
     assert alice.budget().spent == Amount(0.0, 0.0)
     assert alice.budget().remaining.epsilon < 1
     with pytest.raises(dpquery.BudgetExceeded) as refusal:
-        alice.query(COUNT, epsilon=1.0)
+        alice.query(OTHER, epsilon=1.0)
     assert refusal.value.code == "DPQ202"
 
 
@@ -227,6 +229,23 @@ def test_a_declared_key_that_is_none_is_found(open_ward: Open, folder: Path) -> 
     (finding,) = [each for each in service.check(data=True) if each.code == "P191"]
     assert "visits.visit is declared a key, and 1 of its values" in finding.message
     assert service.session("alice").query(COUNT).columns == ("n",)
+
+
+def test_the_owner_is_told_of_rows_of_nobody_and_of_a_large_delta(
+    open_ward: Open, folder: Path
+) -> None:
+    def found(*edits: tuple[str, str]) -> dict[str, str]:
+        with open_ward(*edits) as service:
+            checked = service.check(data=True)
+        return {each.code: each.message for each in checked if each.code > "P192"}
+
+    assert found() == {}
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute("INSERT INTO patients VALUES (NULL, 'f', 30, NULL)")
+    rows = "1 rows of patients do not say whose they are"
+    assert found() == {"P193": rows}
+    large = found(("delta: 1e-6", "delta: 3.4e-4"))
+    assert large == {"P193": rows, "P194": "delta 0.00034 is large for 300 units"}
 
 
 def test_dates_of_public_tables_outside_the_calendar(

@@ -26,7 +26,7 @@ from dpquery.errors import (
     QueryRefused,
     SQLSyntaxError,
 )
-from dpquery.ledger.store import DATASET
+from dpquery.ledger.records import DATASET
 from dpquery.service import Service, Session
 
 from .hostile_world import ROWS, opened

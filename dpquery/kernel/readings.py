@@ -1,0 +1,89 @@
+"""Noisy moments as values: independent readings, each with its weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from dpquery.noise.calibration import Additive, Law
+from dpquery.noise.intervals import Reading
+from dpquery.plan.aggregates import Moment, RankTarget
+
+if TYPE_CHECKING:
+    from dpquery.plan.aggregates import GridValue
+
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Noisy:
+    """
+    A noisy moment, in steps of its grid: the sum of coefficient times reading.
+
+    One reading, or several of the same moment, weighted by their precision (theory.md
+    5.1). The terms are independent.
+    """
+
+    terms: tuple[tuple[Fraction, Reading], ...]
+
+    @classmethod
+    def of(cls, value: int, noise: Additive, steps: int) -> Noisy:
+        """Return one reading, in sub-steps."""
+        return cls(((Fraction(1, steps), Reading(value, noise)),))
+
+    @classmethod
+    def normal(cls, value: Fraction, deviation: float) -> Noisy:
+        """Return a value with about normal noise: a sum of many readings."""
+        parts = 1 << 20
+        noise = Additive(Law.GAUSSIAN, 1, deviation * parts)
+        return cls(((Fraction(1, parts), Reading(round(value * parts), noise)),))
+
+    @property
+    def value(self) -> Fraction:
+        """The moment, without rounding."""
+        return sum((c * reading.value for c, reading in self.terms), Fraction(0))
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation of its noise."""
+        return math.hypot(*(float(c) * r.noise.std for c, r in self.terms))
+
+
+Readings: TypeAlias = Mapping[Moment, Noisy]
+"""Noisy moments of one group."""
+Chosen: TypeAlias = Mapping[tuple["GridValue", RankTarget], Fraction]
+"""Values of one group that were chosen by rank, in steps of their grids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group with its noisy moments."""
+
+    keys: Key
+    readings: dict[Moment, Noisy]
+    chosen: dict[tuple[GridValue, RankTarget], Fraction] = field(default_factory=dict)
+
+
+def merged(parts: list[tuple[float, Noisy]]) -> Noisy:
+    """
+    Return the mean of independent readings, weighted by their precisions.
+
+    *parts* are (precision, reading). Inverse variances make the least variance of all
+    unbiased means (Gauss-Markov). Weights are short fractions that add up to 1.
+    """
+    if len(parts) == 1:
+        return parts[0][1]
+    whole = math.fsum(precision for precision, _ in parts)
+    weights = [Fraction(p / whole).limit_denominator(1 << 40) for p, _ in parts[1:]]
+    weights.insert(0, 1 - sum(weights, Fraction(0)))
+    return Noisy(
+        tuple(
+            (weight * c, reading)
+            for weight, (_, noisy) in zip(weights, parts, strict=True)
+            for c, reading in noisy.terms
+            if weight
+        )
+    )
