@@ -18,7 +18,7 @@ with tempfile.TemporaryDirectory() as folder:
     with Service.open(f"{folder}/policies/clinic.yaml") as service:
         session = service.session("alice")
         for sql in sys.stdin.read().split(";"):
-            plan = session._prepare(service.data.latest(), sql, 0.5, "duckdb")
+            plan, _ = session.drafted(sql, epsilon=0.5, dialect="duckdb")
             print(plan.fingerprint)
 """
 QUERIES = """
