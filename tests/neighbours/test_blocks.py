@@ -71,7 +71,7 @@ def block_of(calendar: Calendar, seen: str | None) -> str | None:
 def dated(asked: Asked, calendar: Calendar, source: random.Random) -> Asked:
     """Return the question with blocks, most visits within some dates."""
     sql = asked.question.sql
-    for alias in {word for word in sql.split() if word.startswith("v")}:
+    for alias in sorted({word for word in sql.split() if word.startswith("v")}):
         if source.random() < 0.7:
             bound = source.choice(BOUNDS)
             rows = f"(SELECT * FROM visits WHERE {bound})"
