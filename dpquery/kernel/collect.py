@@ -85,12 +85,9 @@ def _merge(use: Use, groups: dict[Key, Group], load: Load, *, known_only: bool) 
     if any(known.axes != _axes(piece) for known, _ in earlier):
         keys = None if known_only else [_in_shape(piece, key) for key in groups]
         made = _from_tables(use, earlier, keys, groups)
-        for key, readings in made.items():
-            group = groups.setdefault(_in_order(piece, key), Group((), {}))
-            group = Group(
-                _in_order(piece, key), group.readings | readings, group.chosen
-            )
-            groups[group.keys] = group
+        for stored, better in made.items():
+            key = _in_order(piece, stored)
+            groups.setdefault(key, Group(key, {})).readings.update(better)
         return
     for stored in earlier[0][1].keys:
         key = _in_order(piece, stored)

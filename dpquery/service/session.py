@@ -114,10 +114,12 @@ class Session:
         if backends.ledger.find(
             asked.analyst, prepared.fingerprint, asked.data_version
         ):
-            return self._priced(prepared, self._left(), free, ("asked before: free",))
+            left = self._left(asked.analyst_limit)
+            return self._priced(prepared, left, free, ("asked before: free",))
         found = plan(prepared, asked, backends.ledger)
         reuse = found.reuse
-        left, more = self._left(), reuse_notes(reuse, ids=False)
+        left = self._left(asked.analyst_limit)
+        more = reuse_notes(reuse, ids=False)
         if not reuse.price.within(left) or not self._fits(found.blocks(asked)):
             more = ("this is more than is left", *more)
         return self._priced(prepared, left.minus(reuse.price), reuse.price, more)

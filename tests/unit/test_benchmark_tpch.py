@@ -30,9 +30,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize(
-    "unit", ["customer", pytest.param("supplier", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("unit", ["customer", "supplier"])
 def test_all_that_lists_no_individuals_is_answered_as_by_duckdb(
     tmp_path: Path, unit: str
 ) -> None:

@@ -181,6 +181,10 @@ def test_it_can_be_started_early_and_used_after_it_was_closed() -> None:
     database.close()
 
 
+SECRET = 8_274_615_093
+"""No number that a temporary folder is called by."""
+
+
 @pytest.mark.parametrize(
     "sql",
     [
@@ -208,9 +212,9 @@ def test_it_can_be_started_early_and_used_after_it_was_closed() -> None:
 def test_nothing_private_can_be_reached(
     database: ReleasedDatabase, engine: DuckDBEngine, tmp_path: Path, sql: str
 ) -> None:
-    (tmp_path / "secret.csv").write_text("secret\n41\n")
+    (tmp_path / "secret.csv").write_text(f"secret\n{SECRET}\n")
     files = sorted(tmp_path.iterdir())
-    frame = pd.DataFrame({"secret": [41]})
+    frame = pd.DataFrame({"secret": [SECRET]})
     assert len(frame) == 1
     assert len(engine.describe()) == 6
     for call in (run, check):
@@ -218,7 +222,7 @@ def test_nothing_private_can_be_reached(
             call(database, sql.format(folder=tmp_path))
         if isinstance(caught.value, EngineFailure):
             assert caught.value.code == "DPQ520"
-        assert "41" not in str(caught.value)
+        assert str(SECRET) not in str(caught.value)
         assert caught.value.__context__ is None
     assert sorted(tmp_path.iterdir()) == files
     assert run(database, 'SELECT sum(n) FROM main."r 1"')[1] == [(42,)]

@@ -41,12 +41,12 @@ def test_thirty_kills_of_four_processes() -> None:
 
 
 @pytest.mark.xdist_group("postgres")
-def test_twelve_kills_on_a_server() -> None:
-    options = ("--kills", "12", "--processes", "4", "--kills-only", "--postgres")
+def test_thirty_kills_on_a_server() -> None:
+    options = ("--kills", "30", "--processes", "4", "--kills-only", "--postgres")
     found = harness(*options)
     if "PostgreSQL" in found:
         pytest.skip("no PostgreSQL server can be started here")
-    assert found["PostgreSQL, crashes"]["kills"] == 12
+    assert found["PostgreSQL, crashes"]["kills"] == 30
 
 
 @pytest.mark.long

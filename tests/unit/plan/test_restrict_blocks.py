@@ -432,7 +432,7 @@ def answer(
     return connection.execute(lower_release(step).text).fetchall()
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_where_all_rows_are_dated_the_answer_is_that_of_plain_sql(
     database: duckdb.DuckDBPyConnection, seed: int
 ) -> None:
@@ -455,7 +455,7 @@ def test_where_all_rows_are_dated_the_answer_is_that_of_plain_sql(
     assert found > 50
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", range(4))
 def test_rows_without_a_date_or_in_no_block_count_nowhere(
     database: duckdb.DuckDBPyConnection, seed: int
 ) -> None:
