@@ -34,6 +34,7 @@ from dpquery.results import (
     TableInfo,
 )
 from dpquery.service.access import dataset_promise, epsilon_to_spend
+from dpquery.service.question import Question
 from dpquery.service.report import amount, how_many
 from dpquery.service.requests import Epsilon, read_epsilon, read_reason, shown
 from dpquery.service.tables import table_infos
@@ -108,7 +109,7 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        prepared, asked = self.drafted(sql, epsilon, dialect)
+        prepared, asked = self.drafted(Question(sql, epsilon, dialect))
         backends = self._service.backends
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
@@ -148,18 +149,19 @@ class Session:
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
+        question = Question(sql, epsilon, dialect)
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()
                 granted = self._grant
-                prepared = self._prepare(snapshot, granted, sql, epsilon, dialect)
-                asked = self._asked(snapshot, granted, sql, dialect)
+                prepared = self._prepare(snapshot, granted, question)
+                asked = self._asked(snapshot, granted, question)
                 if as_of is not None:
                     old = self._old(prepared, as_of)
                     return self._release(prepared, old, asked)
                 answer = self._answer(prepared, snapshot, asked)
             except (QueryRefused, SQLSyntaxError, BudgetExceeded) as refusal:
-                self._note_refusal(refusal, sql, dialect)
+                self._note_refusal(refusal, question)
                 raise
         return self._release(prepared, answer, asked)
 
@@ -185,16 +187,17 @@ class Session:
         published = replace(answer.published, notes=(said, *answer.published.notes))
         return replace(answer, published=published)
 
-    def _note_refusal(self, refusal: DPQueryError, sql: str, dialect: str) -> None:
+    def _note_refusal(self, refusal: DPQueryError, question: Question) -> None:
         """Write in the audit what was refused, which depends on no row."""
-        facts = {"sql": self._kept(sql, dialect), "code": refusal.code}
+        facts = {"sql": self._kept(question), "code": refusal.code}
         self._service.backends.ledger.note(self.analyst, "refused", facts)
 
-    def _kept(self, sql: str, dialect: str) -> str:
+    def _kept(self, question: Question) -> str:
         """Return what the ledger keeps of a query's text."""
+        sql = question.sql[:LONGEST_KEPT]
         if self._service.loaded.policy.audit.literals == "redact":
-            return redacted(sql[:LONGEST_KEPT], dialect)
-        return sql[:LONGEST_KEPT]
+            return redacted(sql, question.dialect)
+        return sql
 
     def budget(self) -> Budget:
         """Return this analyst's budget; what is left never exceeds the dataset's."""
@@ -254,30 +257,23 @@ class Session:
     ) -> None:
         self.close()
 
-    def drafted(
-        self, sql: str, epsilon: float | None, dialect: str
-    ) -> tuple[Prepared, Asked]:
+    def drafted(self, question: Question) -> tuple[Prepared, Asked]:
         """
-        Return *sql* ready to be answered, and on whose behalf; no data is read.
+        Return *question* ready to be answered, and on whose behalf; no data is read.
 
         Raises:
             SQLSyntaxError, QueryRefused, BudgetExceeded: as :meth:`price`.
         """
         snapshot = self._service.data.latest()
         granted = self._grant
-        prepared = self._prepare(snapshot, granted, sql, epsilon, dialect)
+        prepared = self._prepare(snapshot, granted, question)
         self._service.backends.above(snapshot.identity).check(prepared)
-        return prepared, self._asked(snapshot, granted, sql, dialect)
+        return prepared, self._asked(snapshot, granted, question)
 
     # --- inside ------------------------------------------------------------------
 
     def _prepare(
-        self,
-        snapshot: Snapshot,
-        granted: Grant,
-        sql: str,
-        epsilon: float | None,
-        dialect: str,
+        self, snapshot: Snapshot, granted: Grant, question: Question
     ) -> Prepared:
         if self._closed:
             hint = "open another one: service.session(…) or dpquery.connect(…)"
@@ -289,17 +285,15 @@ class Session:
             rules = replace(rules, calendar=calendar)
         terms = Terms(
             self._dataset,
-            epsilon_to_spend(granted, epsilon),
+            epsilon_to_spend(granted, question.epsilon),
             float(policy.query.delta),
             rules,
             dt.datetime.now(dt.UTC),
             granted.max_epsilon,
         )
-        return prepare(sql, snapshot.catalog, terms, dialect)
+        return prepare(question.sql, snapshot.catalog, terms, question.dialect)
 
-    def _asked(
-        self, snapshot: Snapshot, granted: Grant, sql: str, dialect: str
-    ) -> Asked:
+    def _asked(self, snapshot: Snapshot, granted: Grant, question: Question) -> Asked:
         return Asked(
             self.analyst,
             snapshot.version,
@@ -308,7 +302,7 @@ class Session:
             isolated=self._service.loaded.policy.sharing == "isolated",
             blocks=self._blocks,
             policy=self._service.digest,
-            sql=self._kept(sql, dialect),
+            sql=self._kept(question),
             identity=snapshot.identity,
         )
 
@@ -359,7 +353,7 @@ class Session:
 
     def _queries_left(self, sql: str) -> int:
         snapshot = self._service.data.latest()
-        prepared = self._prepare(snapshot, self._grant, sql, None, "duckdb")
+        prepared = self._prepare(snapshot, self._grant, Question(sql))
         return how_many(self._left(), prepared.loss)
 
     def _release(self, prepared: Prepared, answer: Answer, asked: Asked) -> Release:

@@ -37,6 +37,7 @@ from dpquery.policy.load import load
 from dpquery.results import Amount, Simulated
 from dpquery.service.access import dataset_promise, grant
 from dpquery.service.ledger_copy import ledger_copy
+from dpquery.service.question import Question
 from dpquery.service.report import amount
 from dpquery.service.service import Service
 from dpquery.sql.parsing.split import Part, split
@@ -138,7 +139,9 @@ class _Run:
     ) -> Simulated:
         """Say what would become of one query, and remember it."""
         try:
-            prepared, asked = self._session.drafted(part.sql, epsilon, dialect)
+            prepared, asked = self._session.drafted(
+                Question(part.sql, epsilon, dialect)
+            )
             if self._is_answered(prepared, asked):
                 found = self._told(number, part, "free")
                 return replace(found, message="asked before")

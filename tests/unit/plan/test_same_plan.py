@@ -12,13 +12,14 @@ PLAN = """
 import hashlib, shutil, sys, tempfile
 from pathlib import Path
 from dpquery.service import Service
+from dpquery.service.question import Question
 with tempfile.TemporaryDirectory() as folder:
     for name in ("policies", "sample_data"):
         shutil.copytree(Path(sys.argv[1]) / name, Path(folder) / name)
     with Service.open(f"{folder}/policies/clinic.yaml") as service:
         session = service.session("alice")
         for sql in sys.stdin.read().split(";"):
-            plan, _ = session.drafted(sql, epsilon=0.5, dialect="duckdb")
+            plan, _ = session.drafted(Question(sql, epsilon=0.5))
             print(plan.fingerprint)
 """
 QUERIES = """
