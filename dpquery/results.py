@@ -68,6 +68,30 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeHistogram:
+    """How many units have which size, with noise: a part of a profile."""
+
+    size_of: str
+    """What of a unit it is about, in words."""
+    up_to: tuple[float, ...]
+    """The powers of two that the bins go up to."""
+    units: tuple[float, ...]
+    """Noisy numbers of units, one a bin."""
+    deviation: float
+    """The standard deviation of the noise of each."""
+    highest: float | None
+    """The highest bin that is surely not empty; ``None``: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of the sizes of units, and what it cost just now."""
+
+    histograms: tuple[SizeHistogram, ...]
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """An analyst's budget. ``spent`` is a reading; ``total`` is the promise."""
 
@@ -238,6 +262,9 @@ class Release:
     _intervals: Callable[[float], Mapping[str, Sequence[Interval | None]]] = field(
         repr=False, compare=False
     )
+    retained: Mapping[str, float] = field(default_factory=dict)
+    """For columns of which a profile knows: the share of what single units add that
+    is in the answer, at least (95 %, one-sided). What was clipped is in no interval."""
 
     def intervals(self, confidence: float = 0.95) -> dict[str, list[Interval | None]]:
         """

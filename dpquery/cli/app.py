@@ -14,6 +14,7 @@ from dpquery.cli import (
     compare,
     lists,
     owner,
+    profile,
     query,
     receipt,
     requests,
@@ -69,6 +70,13 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
     ),
     (query.price, _examples("dpquery price -f visits.sql --epsilon 0.5")),
     (lists.tables, _examples("dpquery tables", "dpquery tables visits --format json")),
+    (
+        profile.profile,
+        _examples(
+            "dpquery profile visits",
+            "dpquery profile 'SELECT ward, sum(cost) FROM visits GROUP BY ward'",
+        ),
+    ),
     (
         board.budget,
         _examples(

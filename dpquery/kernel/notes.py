@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dpquery.kernel.clipping import clipping_notes
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
 from dpquery.plan.expressions import InSample
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 def notes(prepared: Prepared) -> tuple[str, ...]:
     """Return what is worth knowing of *prepared*, each thing once."""
     found = (note for priced in prepared.steps for note in _of_release(priced))
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*found, *clipping_notes(prepared))))
 
 
 def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
@@ -52,7 +53,8 @@ def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
 def _of_release(priced: PricedStep) -> Iterator[str]:
     step = priced.step
     kind = step.source.kind
-    for table in undeclared(step.source.relation):
+    profiled = bool(step.clips or step.missing)
+    for table in [] if profiled else undeclared(step.source.relation):
         yield (
             f"the policy does not say how many rows of {table} a {kind} has; "
             f"{DEFAULT_ROWS_PER_UNIT} are assumed, and whoever has more counts for less"

@@ -51,6 +51,8 @@ class Terms:
     """The moment of the query, for ``current_date`` and the like."""
     max_epsilon: float | None = None
     """What one query may spend, whatever its own text says; ``None``: ``epsilon``."""
+    histogram: Loss | None = None
+    """What a histogram costs that limits are chosen from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class Prepared:
     events: tuple[Event, ...]
     fingerprint: str
     """Equal for queries with the same plan, noise and price."""
+    histogram: Loss | None = None
+    """What each histogram costs that it is waiting for."""
 
     def column(self, release: str, name: str) -> tuple[PricedStep, ReleasedColumn]:
         """Return a column of the release called *release*."""
@@ -98,7 +102,8 @@ def prepare(
     withheld = [e for e in events if isinstance(e, Withholding)]
     loss += loss_of_events(withheld, definition)
     _check(events, loss)
-    return Prepared(sql, program, steps, loss, events, _fingerprint(program, steps))
+    named = _fingerprint(program, steps)
+    return Prepared(sql, program, steps, loss, events, named, terms.histogram)
 
 
 def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
@@ -162,6 +167,8 @@ def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ..
             cell = output.cell
             step, column = prepared.column(cell.levels[0], cell.column)
             half = _half_width(step, column, confidence)
+            if step.step.missing:  # its limits are not known yet
+                half = None
             found.append(Expected(output.name, half))
     return tuple(found)
 

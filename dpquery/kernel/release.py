@@ -175,6 +175,8 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     stored = ledger.find(asked.analyst, prepared.fingerprint, asked.data_version)
     if stored is not None:
         return replayed(stored)
+    if prepared.program.missing:
+        raise RuntimeError("its limits are made up until its profile is measured")
     backends.above(asked.identity).check(prepared)
     statements = [statements_of(priced.step) for priced in prepared.steps]
     for _ in range(ATTEMPTS):
@@ -251,14 +253,28 @@ def _run(run: _Run, statements: list[Statements]) -> tuple[str, list[tuple[Use, 
     except DPQueryError:
         raise
     except Exception:  # noqa: BLE001 -- a cause could tell something of a row
-        raise _failed() from None
+        raise failed() from None
 
 
 ATTEMPTS = 5
 """Plans that are made for one answer, when others measure the same meanwhile."""
 
 
-def _failed() -> EngineFailure:
+def asked_of(
+    engine: Engine, lowered: EngineSQL, given: Mapping[str, list[Any]]
+) -> Sealed:
+    """
+    Run a statement on private rows, with earlier answers as its parameters.
+
+    Raises:
+        EngineFailure: the engine failed.
+    """
+    tables, functions = lowered.tables, lowered.functions
+    return engine.execute(Statement(lowered.text, tables, functions, given))
+
+
+def failed() -> EngineFailure:
+    """Return the one text for whatever went wrong after the charge."""
     msg = "the query could not be answered; its charge stands"
     hint = "the same text for every cause: a cause could tell something of the data"
     return EngineFailure(msg, code="DPQ502", hint=hint)
@@ -297,8 +313,7 @@ class _Run:
         given: dict[str, list[Any]] = {}
         for name in lowered.inputs:
             given |= self._input(name)
-        statement = Statement(lowered.text, lowered.tables, lowered.functions, given)
-        return self.above.engine.execute(statement)
+        return asked_of(self.above.engine, lowered, given)
 
     def _input(self, name: str) -> Mapping[str, list[Any]]:
         """Return earlier answers as parameters: a list for each column."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         RankTarget,
     )
     from dpquery.plan.expressions import Constant, Expression
+    from dpquery.plan.profile import Clip, Histogram, Sought
     from dpquery.plan.relations import Owned, Relation
     from dpquery.policy.catalog import CatalogTable, SqlType
 
@@ -270,6 +271,12 @@ class ReleaseStep:
     wishes: Wishes = Wishes()
     blocks: tuple[str, ...] = ()
     """The blocks of time that its rows may be of, where the owner has such."""
+    missing: tuple[Sought, ...] = field(default=(), repr=False)
+    """Histograms to be measured first: without them its limits are made up."""
+    clips: tuple[Clip, ...] = field(default=(), repr=False)
+    """What histograms say of its limits."""
+    profile: tuple[tuple[Sought, Histogram], ...] = field(default=(), repr=False)
+    """The histograms that were looked up for it."""
 
     @property
     def withholds(self) -> bool:
@@ -284,3 +291,8 @@ class Program:
     releases: tuple[ReleaseStep, ...]
     inputs: tuple[Input, ...]
     post: PostQuery
+
+    @property
+    def missing(self) -> tuple[Sought, ...]:
+        """Histograms to be measured before it can run, each once."""
+        return tuple(dict.fromkeys(s for each in self.releases for s in each.missing))

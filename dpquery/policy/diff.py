@@ -342,6 +342,8 @@ _RULES: tuple[tuple[tuple[str, ...], _Rule], ...] = (
     (("query", "delta"), _delta),
     (("query", "max_groups_per_unit"), _neutral(why.BOUNDING)),
     (("query", "bounding"), _neutral(why.BOUNDING)),
+    (("query", "profile"), _neutral(why.BOUNDING)),
+    (("query", "profile_epsilon"), _neutral(why.BOUNDING)),
     (("analysts", "*"), _presence(why.MORE_ANALYSTS, why.FEWER_ANALYSTS)),
     (("analysts", "*", "epsilon"), _QUOTA),
     (("analysts", "*", "max_epsilon_per_query"), _ONE_QUERY),

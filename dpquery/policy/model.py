@@ -190,6 +190,12 @@ class QueryDefaults(_Part):
     or, when `bounding` is truncate, not at all."""
     bounding: Literal["norm", "truncate"] = "norm"
     """How contributions are bounded: by their norm, or by dropping groups."""
+    profile: Literal["auto", "never"] = "auto"
+    """Whether limits that nobody has fixed are chosen from a private profile, which is
+    measured when it is first needed."""
+    profile_epsilon: Epsilon = Field(default_factory=lambda data: data["epsilon"])
+    """What one histogram of a profile costs; the default query's `epsilon` by default.
+    """
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -122,6 +122,20 @@ TOPICS = (
         "beginning, 2026-11 or 2026-11-24T18:00, or `last`.",
     ),
     Topic(
+        "DPQ417",
+        "there is nothing to profile",
+        "A profile says how large single units are in a private table, or in the rows "
+        "of a query. Public tables have no units.",
+        "Name a table that `dpquery tables` lists, or write one SELECT.",
+    ),
+    Topic(
+        "DPQ418",
+        "analysts share nothing under this policy",
+        "With `sharing: isolated` no analyst learns what was measured for another, and "
+        "a profile measured for everybody would be in nobody's own budget.",
+        "Measure it for one analyst: dpquery profile visits --as alice.",
+    ),
+    Topic(
         "DPQ430",
         "a policy is there already",
         "`dpquery init` writes a new policy and never touches one that is there: it "

@@ -12,20 +12,23 @@ The order is part of the privacy argument:
 3. ``key_domain``: public keys, or none. Before bounding, because rows outside the
    domain must not use up a unit's contribution (theory.md 2.4).
 4. ``bound_contributions``: limits per unit, after the last operator that multiplies
-   rows.
+   rows. What nobody has fixed is looked up in histograms of units (``seek_profile``).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
 from dpquery.plan.aggregates import Units
+from dpquery.plan.analysis.dependencies import undeclared
 from dpquery.plan.analysis.partitions import key_domain
 from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.expressions import ColumnRef
 from dpquery.plan.program import Program, ReleaseStep
+from dpquery.plan.relations import Released
 from dpquery.plan.rewrite.bound_contributions import (
     BoundingRules,
     bound_contributions,
@@ -38,7 +41,13 @@ from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
 from dpquery.plan.rewrite.fill_groups import fill_groups
 from dpquery.plan.rewrite.own_values import own_values
 from dpquery.plan.rewrite.restrict_blocks import restrict_blocks
-from dpquery.plan.walk import columns, subqueries
+from dpquery.plan.rewrite.seek_profile import (
+    Form,
+    ProfileReader,
+    forms_of,
+    without_conditions,
+)
+from dpquery.plan.walk import columns, relations, subqueries
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
@@ -72,7 +81,8 @@ def compile_release(
         _check_key(key, source)
     if query.wishes.groups is not None:
         rules = replace(rules, groups=min(rules.groups, query.wishes.groups))
-    inputs = inputs_of(source.relation)
+    profile = _profile(query, source, blocks, catalog, rules)
+    inputs = inputs_of(source.relation, profile)
     decomposed = decompose_aggregates(
         query.aggregates, inputs, grouped=bool(query.keys)
     )
@@ -81,18 +91,44 @@ def compile_release(
     if domain is None or not query.aggregates:
         moments = tuple(dict.fromkeys((Units(), *moments)))
     how = bounding(rules, source, query.keys, domain)
-    return ReleaseStep(
+    chosen = None
+    if profile is not None:
+        chosen = partial(profile.limit, how=how, domain=domain)
+    step = ReleaseStep(
         name=query.name,
         source=source,
         keys=query.keys,
         domain=domain,
-        moments=bound_contributions(moments, source, how),
+        moments=bound_contributions(moments, source, how, chosen),
         distinct=bound_distinct(decomposed.distinct, source, how),
-        rankings=bound_rankings(decomposed.columns, source, how),
+        rankings=bound_rankings(decomposed.columns, source, how, chosen),
         bounding=how,
         columns=decomposed.columns,
         wishes=query.wishes,
         blocks=blocks,
+    )
+    return step if profile is None else profile.told(step)
+
+
+def _profile(
+    query: AggregateQuery,
+    source: Owned,
+    blocks: tuple[str, ...],
+    catalog: Catalog,
+    rules: BoundingRules,
+) -> ProfileReader | None:
+    """Return what knows the units of *source*; ``None`` where nothing may."""
+    if rules.profile is None or any(
+        isinstance(each, Released) for each in relations(source.relation)
+    ):
+        return None
+    exact = Form(source, query.keys, blocks)
+    general = None if blocks else without_conditions(query.source)
+    forms = forms_of(exact, general, catalog)
+    declared = not undeclared(source.relation)
+    needed = rules.seeks or not declared
+    return ProfileReader(
+        forms, rules.profile, needed, declared, rules.noise, rules.seeks
     )
 
 

@@ -46,13 +46,16 @@ from dpquery.plan.program import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dpquery.plan.aggregates import GridValue, RankTarget
     from dpquery.plan.analysis.blocks import Calendar
     from dpquery.plan.expressions import Expression
+    from dpquery.plan.profile import Lookup
     from dpquery.plan.program import KeyDomain, ReleasedColumn
     from dpquery.plan.relations import Owned
+
+    Choose = Callable[[Sequence[AdditiveMoment], float], float]
 
 CAP_FACTOR = 16
 """G = 16·k: raises the threshold by 3-8 % only (theory.md 2.5)."""
@@ -71,6 +74,12 @@ class BoundingRules:
     """``max_groups_per_unit``."""
     calendar: Calendar | None = None
     """Blocks of time, where the owner has such."""
+    profile: Lookup | None = None
+    """Finds histograms that limits are chosen by; ``None``: all limits are fixed."""
+    seeks: bool = False
+    """Whether histograms of the very rows are wanted, even where limits are fixed."""
+    noise: float = 1.0
+    """The multiplier of the noise that chosen limits are best for: 1/√(2ρ), or 1/ε."""
 
 
 def bounding(
@@ -101,18 +110,27 @@ def bounding(
 
 
 def bound_contributions(
-    moments: Sequence[AdditiveMoment], source: Owned, how: Bounding
+    moments: Sequence[AdditiveMoment],
+    source: Owned,
+    how: Bounding,
+    chosen: Choose | None = None,
 ) -> tuple[BoundedMoment, ...]:
-    """Return *moments*, each with its limit, its sensitivity, bundle and vector."""
+    """
+    Return *moments*, each with its limit, its sensitivity, bundle and vector.
+
+    *chosen* returns a vector's limit from what the hints say of it.
+    """
     relation = source.relation
     per_unit, per_group = rows_per_unit(relation), rows_per_group(relation)
     vectors = _vectors(moments)
     bundles: dict[object, int] = {}
     bounded = []
     for moment, vector in zip(moments, vectors, strict=True):
-        cells = vectors.count(vector)
-        rows = row_limit(per_unit, per_group, how, cells)
+        together = [m for m, v in zip(moments, vectors, strict=True) if v == vector]
+        rows = row_limit(per_unit, per_group, how, len(together))
         limit = moment_limit(moment, rows, how)
+        if chosen is not None:
+            limit = chosen(together, limit)
         steps = sub_steps(moment, limit, how)
         clip = math.ceil(limit * steps)
         bundle = bundles.setdefault(_bundle_key(moment, vector), len(bundles))
@@ -200,7 +218,10 @@ def _values(moment: DistinctMoment) -> Sequence[Expression | GridValue]:
 
 
 def bound_rankings(
-    columns: Sequence[ReleasedColumn], source: Owned, how: Bounding
+    columns: Sequence[ReleasedColumn],
+    source: Owned,
+    how: Bounding,
+    chosen: Choose | None = None,
 ) -> tuple[BoundedRanking, ...]:
     """Return one histogram for each value that something is chosen of by rank."""
     relation = source.relation
@@ -215,6 +236,8 @@ def bound_rankings(
     for value, targets in wanted.items():
         moment = Present(value)
         limit = moment_limit(moment, rows, how)
+        if chosen is not None:
+            limit = chosen([moment], limit)
         steps = sub_steps(moment, limit, how)
         clip = math.ceil(limit * steps)
         bins = min(value.high - value.low + 1, MOST_BINS)

@@ -201,7 +201,8 @@ class _Decomposition:
                 return RatioEstimator(Total(value), Present(value))
             case Spread(kind=kind, argument=argument, clamp=clamp, place=place):
                 value = self._value(argument, clamp, place)
-                moments = Present(value), Total(value), Square(value)
+                square = Square(value, centred=self._inputs.declared(argument))
+                moments = Present(value), Total(value), square
                 return SpreadEstimator(kind, *moments)
             case Pair():
                 return self._pair(aggregate)
@@ -287,8 +288,8 @@ class _Decomposition:
                     count,
                     Total(y, beside=x),
                     Total(x, beside=y),
-                    Square(y, beside=x),
-                    Square(x, beside=y),
+                    Square(y, x, centred=self._inputs.declared(pair.y)),
+                    Square(x, y, centred=self._inputs.declared(pair.x)),
                     Product(y, x),
                 )
 
