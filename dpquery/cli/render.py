@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib.util
 import io
 import json
-import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
-from dpquery.cli.talk import printable
+from dpquery.display.text import is_number, missing, plain, printable, shown
 from dpquery.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,9 +107,9 @@ def _csv(sheet: Sheet) -> str:
 
 def _csv_field(cell: Cell) -> str:
     """One cell, quoted where it must be."""
-    if _missing(cell):
+    if missing(cell):
         return ""
-    text = _plain(cell)
+    text = plain(cell)
     must = text == "" or text != text.strip() or any(each in text for each in ',"\r\n')
     return _quoted(text) if must else text
 
@@ -146,11 +144,11 @@ def _json_value(cell: Cell) -> str:
     >>> _json_value(Decimal("12345678901234567890.10")), _json_value(float("nan"))
     ('12345678901234567890.10', 'null')
     """
-    if _missing(cell):
+    if missing(cell):
         return "null"
     if isinstance(cell, bool | int | float | Decimal):
-        return _plain(cell)
-    return json.dumps(_plain(cell), ensure_ascii=False)
+        return plain(cell)
+    return json.dumps(plain(cell), ensure_ascii=False)
 
 
 def _markdown(sheet: Sheet) -> str:
@@ -158,7 +156,7 @@ def _markdown(sheet: Sheet) -> str:
     right = _numeric_columns(sheet)
     rule = ["--:" if numeric else "---" for numeric in right]
     body = [
-        ["NULL" if _missing(cell) else _markdown_text(_plain(cell)) for cell in row]
+        ["NULL" if missing(cell) else _markdown_text(plain(cell)) for cell in row]
         for row in (sheet.columns, *sheet.rows)
     ]
     lines = [body[0], rule, *body[1:]]
@@ -202,9 +200,9 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
         grid.add_row(
             *(
                 Text("NULL", style="dim")
-                if _missing(cell)
+                if missing(cell)
                 else Text(
-                    _shown(cell, sheet.bars[name][at] if name in sheet.bars else None)
+                    shown(cell, sheet.bars[name][at] if name in sheet.bars else None)
                 )
                 for name, cell in zip(sheet.columns, row, strict=True)
             )
@@ -223,78 +221,14 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
     return "".join(f"{line.rstrip()}\n" for line in sink.getvalue().splitlines())
 
 
-def _shown(cell: Cell, bar: Interval | None) -> str:
-    """
-    Return a cell as a table shows it, rounded to what its error bar can tell.
-
-    >>> from dpquery.results import Interval
-    >>> _shown(41.3, Interval(29.2, 53.4)), _shown(0.5, Interval(0.469, 0.531))
-    ('41 ± 12', '0.500 ± 0.031')
-    >>> _shown(123456, Interval(121562, 125350)), _shown(30, Interval(21, 39))
-    ('123500 ± 1900', '30 ± 9')
-    """
-    if bar is None or not _is_number(cell):
-        return printable(_short(cell) if isinstance(cell, float) else _plain(cell))
-    value = float(cell)
-    # An interval need not be symmetric (a ratio's is not): the longer side covers it.
-    half = max(value - bar.low, bar.high - value)
-    if not math.isfinite(half):
-        return f"{_short(value)} ± ∞"
-    if half <= 0:
-        return _short(value)
-    digits = 1 - math.floor(math.log10(half))
-    if isinstance(cell, int):  # a count has no decimals
-        digits = min(0, digits)
-    places = max(0, digits)
-    return f"{_rounded(value, digits):.{places}f} ± {_rounded(half, digits):.{places}f}"
-
-
-def _rounded(value: float, digits: int) -> float:
-    """Round without a minus before zero."""
-    return round(value, digits) + 0.0
-
-
-def _short(value: float) -> str:
-    """Write a number without error bar at a length that a person reads."""
-    if value and not 1e-3 <= abs(value) < 1e15:  # noqa: PLR2004 -- a reader's range
-        return f"{value:.4g}"
-    text = f"{value + 0.0:.4f}"
-    return text.rstrip("0").rstrip(".")
-
-
-def _plain(cell: Cell) -> str:
-    """Return the exact text of a cell: ISO 8601 for dates, all digits for numbers."""
-    match cell:
-        case bool():
-            return "true" if cell else "false"
-        case Decimal():
-            return format(cell, "f")
-        case dt.date():  # a datetime is a date
-            return cell.isoformat()
-        case _:
-            return str(cell)
-
-
-def _missing(cell: Cell) -> bool:
-    """Whether a cell is NULL; NaN and infinities have no place in text formats."""
-    return cell is None or (
-        isinstance(cell, float | Decimal) and not math.isfinite(cell)
-    )
-
-
 def _numeric_columns(sheet: Sheet) -> list[bool]:
     """Tell which columns hold numbers only."""
     columns = ([row[at] for row in sheet.rows] for at in range(len(sheet.columns)))
     return [
-        all(_is_number(cell) for cell in column if cell is not None)
+        all(is_number(cell) for cell in column if cell is not None)
         and any(cell is not None for cell in column)
         for column in columns
     ]
-
-
-def _is_number(cell: Cell) -> bool:
-    """Whether a cell is a number to a reader; to Python, booleans are."""
-    return isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
 
 
 def unique(names: Sequence[str]) -> list[str]:

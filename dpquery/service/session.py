@@ -16,6 +16,7 @@ from dpquery.errors import (
 )
 from dpquery.kernel import payload
 from dpquery.kernel.blocks import Blocks, calendar_of
+from dpquery.kernel.counted import counts
 from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
@@ -371,6 +372,7 @@ class Session:
             noisy=tuple(published.estimates),
             explanation=price.explanation,
             _intervals=lambda confidence: payload.bars(published.estimates, confidence),
+            counts=counts(prepared),
         )
 
     def _with_numbers(
