@@ -262,7 +262,7 @@ def _answer(
                 dialect=question.dialect,
                 as_of=as_of,
             )
-        write(answer(release, where.form, intervals=intervals))
+        write(answer(release, where.form, intervals=intervals, sql=question.sql))
     if question.explain:
         talk.explained(release.explain())
     talk.answered(release, total)

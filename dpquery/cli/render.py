@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.util
 import io
 import json
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
+from dpquery.display import bars, markup, page
+from dpquery.display.page import Asked
 from dpquery.display.text import is_number, missing, plain, printable, shown
 from dpquery.errors import ConfigError
 
@@ -23,15 +27,21 @@ class Format(StrEnum):
     """How data is written."""
 
     TABLE = "table"
+    BARS = "bars"
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
     MARKDOWN = "markdown"
     PARQUET = "parquet"
+    HTML = "html"
 
+
+PEOPLE = frozenset({Format.TABLE, Format.BARS, Format.HTML})
+"""Formats for people: rounded, with the error bars within the cells."""
 
 SUFFIXES: Mapping[str, Format] = {
     ".csv": Format.CSV,
+    ".html": Format.HTML,
     ".json": Format.JSON,
     ".jsonl": Format.JSONL,
     ".md": Format.MARKDOWN,
@@ -48,14 +58,36 @@ class Sheet:
     rows: Sequence[tuple[Cell, ...]]
     bars: Mapping[str, Sequence[Interval | None]] = field(default_factory=dict)
     """The error bars of the cells of a column, which a table shows as ``± 12``."""
+    counts: tuple[str, ...] = ()
+    """Columns of counts, which people see from 0 on."""
+    report: tuple[Release, Asked] | None = None
+    """What a page shows beside the rows."""
 
 
-def answer(release: Release, form: Format, *, intervals: bool) -> Sheet:
-    """Lay out a release: error bars within the cells of a table, else beside them."""
-    if form is Format.TABLE:
-        bars = release.intervals() if intervals else {}
-        return Sheet(release.columns, release.rows, bars)
-    return Sheet(*release.table(intervals=intervals))
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a sheet for people is shown on."""
+
+    colour: bool = False
+    width: int = 80
+    unicode: bool = True
+    """Whether it has more than ASCII."""
+
+
+def answer(release: Release, form: Format, *, intervals: bool, sql: str = "") -> Sheet:
+    """Lay out a release: error bars within the cells for people, else beside them."""
+    if form not in PEOPLE:
+        return Sheet(*release.table(intervals=intervals))
+    if not intervals:
+        release = replace(release, _intervals=lambda _: {})
+    asked = Asked(sql, dt.datetime.now(dt.UTC))
+    return Sheet(
+        release.columns,
+        release.rows,
+        release.intervals(),
+        release.counts,
+        (release, asked),
+    )
 
 
 def check_library(form: Format) -> None:
@@ -71,13 +103,33 @@ def check_library(form: Format) -> None:
             code="DPQ403",
             hint="pip install 'dpquery[frames]', or choose --format csv",
         )
+    needed = ("altair", "vl_convert") if form is Format.HTML else ()
+    if any(importlib.util.find_spec(name) is None for name in needed):
+        raise ConfigError(
+            "html needs altair, which is not installed",
+            code="DPQ403",
+            hint="pip install 'dpquery[plot]', or choose --format bars",
+        )
 
 
-def render(sheet: Sheet, form: Format, *, colour: bool = False) -> bytes:
+def render_all(sheets: Sequence[Sheet], form: Format, screen: Screen) -> bytes:
+    """Return *sheets* one after the other: one page, or an empty line between them."""
+    if form is Format.HTML:
+        return page.tables([_markup(each) for each in sheets]).encode()
+    return b"\n".join(render(each, form, screen) for each in sheets)
+
+
+def render(sheet: Sheet, form: Format, screen: Screen = Screen()) -> bytes:
     """Return *sheet* in the format *form*, UTF-8 where that is text."""
     match form:
         case Format.TABLE:
-            return _table(sheet, colour=colour).encode()
+            return _table(sheet, colour=screen.colour).encode()
+        case Format.BARS:
+            return _bars(sheet, screen).encode()
+        case Format.HTML:
+            if sheet.report is None:
+                return page.tables([_markup(sheet)]).encode()
+            return page.report(*sheet.report).encode()
         case Format.CSV:
             return _csv(sheet).encode()
         case Format.JSON:
@@ -90,6 +142,18 @@ def render(sheet: Sheet, form: Format, *, colour: bool = False) -> bytes:
             return _parquet(sheet)
         case _:
             assert_never(form)
+
+
+def _markup(sheet: Sheet) -> str:
+    return markup.table(sheet.columns, sheet.rows, sheet.bars, sheet.counts)
+
+
+def _bars(sheet: Sheet, screen: Screen) -> str:
+    """Draw bars of an answer's numbers; what is no answer is a table."""
+    if sheet.report is not None and sheet.rows:
+        with suppress(ConfigError):  # nothing to draw, but it is paid for
+            return bars.draw(sheet.report[0], screen.width, unicode=screen.unicode)
+    return _table(sheet, colour=screen.colour)
 
 
 def _csv(sheet: Sheet) -> str:
@@ -202,7 +266,11 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
                 Text("NULL", style="dim")
                 if missing(cell)
                 else Text(
-                    shown(cell, sheet.bars[name][at] if name in sheet.bars else None)
+                    shown(
+                        cell,
+                        sheet.bars[name][at] if name in sheet.bars else None,
+                        count=name in sheet.counts,
+                    )
                 )
                 for name, cell in zip(sheet.columns, row, strict=True)
             )

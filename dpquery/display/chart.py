@@ -81,10 +81,11 @@ def _heading(release: Release, layout: Layout) -> str:
 
 
 def _priced(release: Release, confidence: float) -> str:
-    percent = f"{100 * confidence:.6g} % intervals"
+    cost = f"ε {release.price.epsilon:.4g}"
     if release.replayed:
-        return f"replayed, nothing charged · {percent}"
-    return f"ε {release.price.epsilon:.4g} · {percent}"
+        cost = "replayed, nothing charged"
+    has_bars = any(release.intervals(confidence).values())
+    return f"{cost} · {100 * confidence:.6g} % intervals" if has_bars else cost
 
 
 def _nothing() -> alt.Chart:
