@@ -51,16 +51,23 @@ def draw(release: Release, width: int = 80, *, unicode: bool = True) -> str:
         ConfigError: there is no number to draw (DPQ460).
     """
     layout = lay_out(release)
-    blocks = [
-        _block(release, layout, at, width, unicode=unicode) for at in layout.values
-    ]
+    bars = release.intervals()
+    blocks = (
+        _block(release, layout, (at, dots(release, layout, at, bars)), width, unicode)
+        for at in layout.values
+    )
     return "\n".join(blocks)
 
 
 def _block(
-    release: Release, layout: Layout, at: int, width: int, *, unicode: bool
+    release: Release,
+    layout: Layout,
+    drawn: tuple[int, list[Dot]],
+    width: int,
+    unicode: bool,  # noqa: FBT001 -- handed on
 ) -> str:
-    found = dots(release, layout, at, 0.95)
+    """Return the lines of one column of numbers and its points."""
+    at, found = drawn
     along = () if layout.along is None else (layout.along,)
     columns = [
         [label(release.columns[key]), *(label(row[key]) for row in release.rows)]
@@ -80,8 +87,8 @@ def _block(
     ]
     rest = width - sum(sizes) - right - len(GAP) * (len(columns) + 1)
     name = printable(release.columns[at])
-    drawn = _drawn(found, max(NARROWEST, rest), Pens() if unicode else ASCII)
-    lines = zip(*padded, [name if unicode else _ascii(name), *drawn], strict=True)
+    marks = _drawn(found, max(NARROWEST, rest), Pens() if unicode else ASCII)
+    lines = zip(*padded, [name if unicode else _ascii(name), *marks], strict=True)
     return "".join(
         GAP.join([*line, number.rjust(right)]).rstrip() + "\n"
         for line, number in zip(lines, numbers, strict=True)

@@ -54,8 +54,9 @@ def chart(
             is no probability (DPQ402).
     """
     layout = lay_out(release, x, y)
-    found, left_out = panels(release, layout, confidence)
-    said = [_priced(release, confidence)]
+    bars = release.intervals(confidence)
+    found, left_out = panels(release, layout, bars)
+    said = [_priced(release, confidence if any(bars.values()) else None)]
     said += [f"not drawn: {each}" for each in left_out]
     said += release.notes if notes else []
     lines = [
@@ -80,12 +81,14 @@ def _heading(release: Release, layout: Layout) -> str:
     return heading(text)
 
 
-def _priced(release: Release, confidence: float) -> str:
+def _priced(release: Release, confidence: float | None) -> str:
+    """Say what it cost, and what the bars are if there are any."""
     cost = f"ε {release.price.epsilon:.4g}"
     if release.replayed:
         cost = "replayed, nothing charged"
-    has_bars = any(release.intervals(confidence).values())
-    return f"{cost} · {100 * confidence:.6g} % intervals" if has_bars else cost
+    if confidence is None:
+        return cost
+    return f"{cost} · {100 * confidence:.6g} % intervals"
 
 
 def _nothing() -> alt.Chart:

@@ -13,7 +13,7 @@ from dpquery.display.text import is_number, label, missing, point, shown
 from dpquery.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dpquery.results import Cell, Interval, Release
 
@@ -96,12 +96,16 @@ def lay_out(
     return Layout(tuple(values), axis, along, rest)
 
 
-def dots(release: Release, layout: Layout, at: int, confidence: float) -> list[Dot]:
+def dots(
+    release: Release,
+    layout: Layout,
+    at: int,
+    bars: Mapping[str, Sequence[Interval | None]],
+) -> list[Dot]:
     """Return the points of the column *at*, one a row, in the answer's order."""
     name = release.columns[at]
-    bars = release.intervals(confidence).get(name)
     count = name in release.counts
-    ends: Iterable[Interval | None] = bars or [None] * len(release.rows)
+    ends: Iterable[Interval | None] = bars.get(name) or [None] * len(release.rows)
     return [
         _dot(row, layout, row[at], bar, count=count)
         for row, bar in zip(release.rows, ends, strict=True)

@@ -10,10 +10,10 @@ from dpquery.display.layout import Axis, cut, dots
 from dpquery.display.text import label, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dpquery.display.layout import Dot, Layout
-    from dpquery.results import Release
+    from dpquery.results import Interval, Release
 
 MOST_BARS = 400
 MOST_COLOURS = 6
@@ -48,15 +48,17 @@ class Panel:
 
 Named: TypeAlias = "list[tuple[Dot, str, str]]"
 """Points with the name of their bar and of their colour."""
+Bars: TypeAlias = "Mapping[str, Sequence[Interval | None]]"
+"""The intervals of each noisy column."""
 
 
 def panels(
-    release: Release, layout: Layout, confidence: float
+    release: Release, layout: Layout, bars: Bars
 ) -> tuple[list[Panel], list[str]]:
     """Return a chart a column, and in words what of the answer is in none."""
     left_out: list[str] = []
     found = [
-        _panel(release, layout, at, confidence, left_out)
+        _panel(release, layout, at, bars, left_out)
         for at in layout.values[:MOST_CHARTS]
     ]
     if len(layout.values) > MOST_CHARTS:
@@ -79,10 +81,10 @@ def heading(text: str) -> str:
 
 
 def _panel(
-    release: Release, layout: Layout, at: int, confidence: float, left_out: list[str]
+    release: Release, layout: Layout, at: int, bars: Bars, left_out: list[str]
 ) -> Panel:
     """Return the chart of the column *at*; *left_out* hears what is not drawn."""
-    found = dots(release, layout, at, confidence)
+    found = dots(release, layout, at, bars)
     title = heading(release.columns[at])
     keys = [heading(release.columns[key]) for key in layout.keys]
     if layout.along is not None:

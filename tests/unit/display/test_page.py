@@ -147,7 +147,8 @@ def test_a_drawing_is_shapes_and_texts_only() -> None:
         "</svg>"
     )
     assert page.drawing(svg) == (
-        f'<svg xmlns="{page.SVG}" width="5" role="img">'
+        f'<svg xmlns="{page.SVG}" width="5" role="img" '
+        'aria-label="chart; the table has its numbers">'
         '<g fill="#000"><text>&lt;b&gt;</text></g></svg>'
     )
     for bad in ("<html/>", "no markup", f'<g xmlns="{page.SVG}"/>'):
