@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import sys
 from contextlib import contextmanager
@@ -112,7 +113,8 @@ class Target:
         if is_terminal(sys.stdout):
             width = shutil.get_terminal_size().columns
         # What is written is UTF-8: a terminal of anything else would show other signs.
-        unicode = "utf8" in sys.stdout.encoding.lower().replace("-", "")
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        unicode = codecs.lookup(encoding).name == "utf-8"
         return Screen(coloured(sys.stdout), width, unicode)
 
 

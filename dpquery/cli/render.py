@@ -106,7 +106,7 @@ def check_library(form: Format) -> None:
     needed = ("altair", "vl_convert") if form is Format.HTML else ()
     if any(importlib.util.find_spec(name) is None for name in needed):
         raise ConfigError(
-            "html needs altair, which is not installed",
+            "html needs altair and vl-convert, and one is not installed",
             code="DPQ403",
             hint="pip install 'dpquery[plot]', or choose --format bars",
         )

@@ -33,6 +33,8 @@ ROOMY = 50
 """Bars that are not narrow, and have their axis below them."""
 MOST_LINES = 4
 """Lines with their bands in one chart; with more, each has a chart of its own."""
+DENSE = 40
+"""Points of a line that have error bars beside the band."""
 LINE = 84
 """Characters in a line of the subtitle."""
 MOST_SAID = 12
@@ -161,20 +163,20 @@ def _lines(panel: Panel) -> ChartType:
     apart = len(panel.many) > MOST_LINES
     base = _based(panel, apart=apart).encode(
         x=alt.X(f"key:{kind}", title=panel.key, axis=_axis(panel, apart=apart)).scale(
-            zero=False, padding=10
+            zero=False, nice=False, padding=10
         )
     )
     colour = {} if apart else _coloured(panel)
     value = alt.Y("value:Q", title=panel.title, scale=_scale(panel))
-    band = base.mark_area(opacity=0.18, color=COLOURS[0]).transform_filter(HAS_BAR)
+    band = base.mark_area(opacity=0.18, color=COLOURS[0])
     line = base.mark_line(color=COLOURS[0])
     dot = base.mark_point(filled=True, size=30, opacity=1, color=COLOURS[0])
     layers = [
         band.encode(y=alt.Y("low:Q"), y2="high:Q", **colour),
         line.encode(y=value, **colour),
-        *_errors(base, "y"),
-        dot.encode(y=value, **colour),
     ]
+    if len({each["key"] for each in panel.records}) <= DENSE:
+        layers += [*_errors(base, "y"), dot.encode(y=value, **colour)]
     if not apart:
         return alt.layer(*layers).properties(width=560, height=280)
     small = alt.layer(*layers, data=_data(panel)).properties(width=180, height=120)

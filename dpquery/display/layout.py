@@ -133,9 +133,14 @@ def _dot(
     )
 
 
-def cut(text: str) -> str:
-    """Return the beginning of a long text."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def cut(text: str, most: int = LONGEST) -> str:
+    """
+    Return the beginning of a long text.
+
+    >>> cut("Ribeira Grande", 8)
+    'Ribeira…'
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _drawn(end: float) -> float:
@@ -204,7 +209,7 @@ def _axis(release: Release, at: int) -> Axis:
     """Tell names from numbers and times; sparse whole numbers are names."""
     cells = _cells(release, at)
     if cells and all(isinstance(cell, dt.date) for cell in cells):
-        return Axis.TIMES
+        return Axis.TIMES if len(set(cells)) > 1 else Axis.NAMES
     if not _numeric(release, at):
         return Axis.NAMES
     places = set(map(float, cells))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from dpquery.display.text import is_number, label, missing, printable, shown
+from dpquery.display.text import is_number, missing, printable, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,12 @@ def table(
     counts: Sequence[str] = (),
 ) -> str:
     """Return a table, with the half width of its interval in every noisy cell."""
-    head = "".join(f'<th scope="col">{text(name)}</th>' for name in columns)
+    cells = (dict.fromkeys(map(_side, column)) for column in zip(*rows, strict=True))
+    sides = [next(filter(None, kinds), "") for kinds in cells] or [""] * len(columns)
+    head = "".join(
+        f'<th scope="col"{side}>{text(name)}</th>'
+        for name, side in zip(columns, sides, strict=True)
+    )
     body = "".join(
         "<tr>"
         + "".join(
@@ -43,11 +48,17 @@ def table(
     return f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
 
 
+NUMBER = ' class="number"'
+
+
+def _side(cell: Cell) -> str:
+    """Return the mark of a number, by which a page can align it."""
+    return "" if missing(cell) or not is_number(cell) else NUMBER
+
+
 def _cell(cell: Cell, bar: Interval | None, count: bool) -> str:  # noqa: FBT001 -- of one
-    """Return one cell; numbers are marked, so that a page can align them."""
-    if missing(cell) or not is_number(cell):
-        return f"<td>{html.escape(label(cell))}</td>"
-    return f'<td class="number">{html.escape(shown(cell, bar, count=count))}</td>'
+    """Return one cell, rounded to what its interval can tell."""
+    return f"<td{_side(cell)}>{html.escape(shown(cell, bar, count=count))}</td>"
 
 
 def spent(release: Release) -> str:

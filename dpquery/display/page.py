@@ -32,8 +32,8 @@ table { border-collapse: collapse; margin: 1rem 0; }
 th, td { padding: .2rem .8rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid #ddd; unicode-bidi: plaintext; overflow-wrap: anywhere; }
 thead th { border-bottom: 2px solid #888; }
-td.number { text-align: right; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #f6f6f6;
   padding: .6rem .8rem; font-size: .85rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; }

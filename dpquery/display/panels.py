@@ -20,6 +20,8 @@ MOST_COLOURS = 6
 MOST_PANELS = 24
 """Lines that are drawn; with more, each point is a bar."""
 MOST_CHARTS = 12
+LABEL = 42
+"""Characters beside a bar, for all keys together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ def _named_bars(title: str, keys: Sequence[str], found: Sequence[Dot]) -> Panel:
     seen: dict[str, int] = {}
     named = []
     for row, dot in enumerate(found):
-        name = " · ".join(dot.keys) or ("" if len(found) == 1 else f"{row + 1}")
+        parts = (cut(key, max(6, LABEL // len(dot.keys))) for key in dot.keys)
+        name = " · ".join(parts) or ("" if len(found) == 1 else f"{row + 1}")
         seen[name] = seen.get(name, 0) + 1
         number = f" ({seen[name]})" if seen[name] > 1 else ""
         named.append((dot, name + number, ""))
