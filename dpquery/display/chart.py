@@ -1,7 +1,7 @@
 """Charts of answers with their error bars; the only importer of Altair.
 
 All that is of the data goes in as values of a data set with fixed field names, and
-names of columns as titles without quotes: nothing of it is read as an expression.
+names as texts without quotes: nothing of it is read as an expression.
 """
 
 from __future__ import annotations
@@ -170,13 +170,13 @@ def _lines(panel: Panel) -> ChartType:
     value = alt.Y("value:Q", title=panel.title, scale=_scale(panel))
     band = base.mark_area(opacity=0.18, color=COLOURS[0])
     line = base.mark_line(color=COLOURS[0])
-    dot = base.mark_point(filled=True, size=30, opacity=1, color=COLOURS[0])
+    dot = base.mark_point(filled=True, size=45, opacity=1, color=COLOURS[0])
     layers = [
         band.encode(y=alt.Y("low:Q"), y2="high:Q", **colour),
         line.encode(y=value, **colour),
     ]
     if len({each["key"] for each in panel.records}) <= DENSE:
-        layers += [*_errors(base, "y"), dot.encode(y=value, **colour)]
+        layers += [*_errors(base, "y"), dot.encode(y=value, **colour, **_shaped(panel))]
     if not apart:
         return alt.layer(*layers).properties(width=560, height=280)
     small = alt.layer(*layers, data=_data(panel)).properties(width=180, height=120)
@@ -245,10 +245,29 @@ def _coloured(panel: Panel) -> dict[str, Any]:
     """Return the encoding that tells series apart; one alone needs none."""
     if panel.series is None:
         return {}
-    scale = alt.Scale(range=COLOURS[: len(panel.many)])
+    scale = alt.Scale(range=COLOURS[: len(panel.many)], **_named(panel))
+    return {"color": alt.Color("series:N", sort=None, scale=scale, **_legend(panel))}
+
+
+def _shaped(panel: Panel) -> dict[str, Any]:
+    """Return the encoding that tells lines apart in print, where colours are gone."""
+    names = _named(panel)
+    if not names or not 1 < len(panel.many) <= MOST_LINES:
+        return {}
+    scale = alt.Scale(**names)
+    return {"shape": alt.Shape("series:N", sort=None, scale=scale, **_legend(panel))}
+
+
+def _named(panel: Panel) -> dict[str, Any]:
+    """
+    Return the names of the series, which join the legends of colours and of shapes.
+
+    Only if no expression could be broken out of with them: else they are data alone.
+    """
+    harmless = all(name == name.translate(HARMLESS) for name in panel.many)
+    return {"domain": panel.many} if harmless else {}
+
+
+def _legend(panel: Panel) -> dict[str, Any]:
     legend = alt.Legend(orient="top", symbolOpacity=1, columns=4)
-    return {
-        "color": alt.Color(
-            "series:N", sort=None, title=panel.series, scale=scale, legend=legend
-        )
-    }
+    return {"title": panel.series, "legend": legend}
