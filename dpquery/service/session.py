@@ -369,10 +369,10 @@ class Session:
             remaining=self._amount(left),
             replayed=answer.replayed,
             notes=list(published.notes),
+            counts=counts(prepared),
             noisy=tuple(published.estimates),
             explanation=price.explanation,
             _intervals=lambda confidence: payload.bars(published.estimates, confidence),
-            counts=counts(prepared),
         )
 
     def _with_numbers(
