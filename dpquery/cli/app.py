@@ -65,6 +65,7 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
         _examples(
             "dpquery query 'SELECT ward, count(*) FROM visits GROUP BY ward'",
             "dpquery query -f visits.sql --epsilon 0.5 -o visits.csv",
+            "dpquery query -f visits.sql -o report.html",
             "echo 'SELECT avg(cost) FROM visits' | dpquery query - --format json",
         ),
     ),

@@ -119,9 +119,9 @@ def query(  # noqa: PLR0913 -- one parameter an option
     """
     Answer one SELECT with noise, and charge its price.
 
-    Every noisy column comes with its 95 % interval: `41 ± 12` in a table, columns
-    x_low and x_high beside x in the other formats. Asking exactly the same again
-    shows the same answer again, for nothing.
+    Every noisy column comes with its 95 % interval: `41 ± 12` in table, bars and
+    html, columns x_low and x_high beside x in the other formats, which are not
+    rounded. Asking exactly the same again shows the same answer again, for nothing.
     """
     where = target(form, output, color)
     question = Question(
@@ -262,7 +262,7 @@ def _answer(
                 dialect=question.dialect,
                 as_of=as_of,
             )
-        write(answer(release, where.form, intervals=intervals))
+        write(answer(release, where.form, intervals=intervals, sql=question.sql))
     if question.explain:
         talk.explained(release.explain())
     talk.answered(release, total)

@@ -16,6 +16,7 @@ from dpquery.errors import (
 )
 from dpquery.kernel import payload
 from dpquery.kernel.clipping import retained_shares
+from dpquery.kernel.counted import counts
 from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.prepare import Prepared, expected
@@ -365,6 +366,7 @@ class Session:
             remaining=self._purse.amount(left),
             replayed=answer.replayed,
             notes=list(published.notes),
+            counts=counts(prepared),
             noisy=tuple(published.estimates),
             retained=retained_shares(prepared),
             explanation=price.explanation,

@@ -30,8 +30,10 @@ TOPICS = (
     Topic(
         "DPQ403",
         "an optional library is missing",
-        "Data frames and Parquet files need libraries that dpquery itself does not.",
-        "pip install 'dpquery[frames]', or choose another format such as csv.",
+        "Data frames and Parquet files need libraries that dpquery itself does not, "
+        "and so do charts and pages of HTML.",
+        "pip install 'dpquery[frames]' for frames and Parquet, 'dpquery[plot]' for "
+        "charts; or choose another format such as csv.",
     ),
     Topic(
         "DPQ404",
@@ -207,5 +209,13 @@ TOPICS = (
         "The file that was named is not there, is a directory, or may not be read by "
         "this user.",
         "Check the path; `-` reads a receipt from stdin.",
+    ),
+    Topic(
+        "DPQ460",
+        "this cannot be drawn",
+        "A chart draws columns of numbers along columns of keys. `x` and `y` name "
+        "columns of the answer, as `release.columns` has them, and a column of `y` "
+        "has numbers only.",
+        "Leave x and y out, and the columns decide; or name columns of the answer.",
     ),
 )

@@ -142,6 +142,7 @@ def make_release(
     bars: dict[str, list[Interval | None]] = BARS,
     *,
     replayed: bool = False,
+    counts: tuple[str, ...] = (),
 ) -> Release:
     return Release(
         id="rel_1",
@@ -154,6 +155,7 @@ def make_release(
         noisy=tuple(bars),
         explanation="1. count visits\n2. add noise",
         _intervals=lambda _: bars,
+        counts=counts,
     )
 
 

@@ -275,3 +275,18 @@ def test_a_collation_is_seen_through_a_view(open_ward: Open, folder: Path) -> No
     with pytest.raises(dpquery.QueryRefused) as refusal:
         session.query("SELECT n, COUNT(*) FROM seen_names GROUP BY n")
     assert refusal.value.code == "DPQ105"
+
+
+def test_an_answer_says_which_columns_count(open_ward: Open) -> None:
+    sql = (
+        "SELECT sex, COUNT(*) AS n, COUNT(DISTINCT age) AS ages, SUM(age) AS years,"
+        " AVG(age) AS mean, COUNT(*) + 1 AS more FROM patients GROUP BY sex"
+    )
+    session = open_ward().session("alice")
+    release = session.query(sql, epsilon=0.5)
+    assert release.counts == ("n", "ages")
+    assert session.query(sql, epsilon=0.5).counts == ("n", "ages")
+    twice = session.query(
+        "SELECT COUNT(*) AS n, SUM(age) AS n FROM patients", epsilon=0.1
+    )
+    assert (twice.columns, twice.counts) == (("n", "n_1"), ("n",))
