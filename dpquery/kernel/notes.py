@@ -58,11 +58,7 @@ def _of_release(priced: PricedStep) -> Iterator[str]:
             f"{DEFAULT_ROWS_PER_UNIT} are assumed, and whoever has more counts for less"
         )
     if priced.threshold is not None:
-        steps, _ = priced.noise_of(Units())
-        small = (
-            f"groups with fewer than about {-(-priced.threshold // steps):,} {kind}s"
-        )
-        yield f"{small} are withheld: their keys are not public"
+        yield from _of_withheld(priced, priced.threshold)
     ends = {
         column.estimator.target.kind
         for column in step.columns
@@ -75,6 +71,25 @@ def _of_release(priced: PricedStep) -> Iterator[str]:
         )
     if _samples(step.source.relation):
         yield f"TABLESAMPLE takes a share of the {kind}s, the same ones every time"
+
+
+def _of_withheld(priced: PricedStep, threshold: int) -> Iterator[str]:
+    """
+    Say why groups are missing, about how large one must be, and what can be done.
+
+    What is above the minimum of units is noise, which about halves with twice the ε.
+    """
+    kind, minimum = priced.step.source.kind, priced.step.bounding.min_units
+    steps, _ = priced.noise_of(Units())
+    small = f"groups with fewer than about {-(-threshold // steps):,} {kind}s"
+    never = f"; with fewer than {minimum:,} always" if minimum > 1 else ""
+    yield f"{small} are withheld: their keys are not public{never}"
+    others = (minimum - 1) * steps
+    better = -(-(threshold - others) // (2 * steps)) + minimum - 1
+    yield (
+        f"to see more groups: with twice the ε, {better:,} {kind}s or so are enough; "
+        "keys that the policy lists (`values`) are always shown"
+    )
 
 
 def _samples(relation: Relation) -> bool:

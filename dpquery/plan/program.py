@@ -43,6 +43,8 @@ class Wishes:
     """The chance of showing a group that should be withheld."""
     groups: int | None = None
     """Groups that one unit counts in at full weight."""
+    min_units: int | None = None
+    """Units that a group must have to be shown."""
     public_groups: bool = False
     """Whether the groups must be public."""
     place: Place | None = field(default=None, compare=False, repr=False)
@@ -163,6 +165,8 @@ class Bounding:
     """G: with more groups than this, a unit counts in no group's unit count."""
     single_group: bool
     """Each unit is put into exactly one group, by construction of the SQL."""
+    min_units: int = 1
+    """N: a group of unknown key that fewer units count in is not there at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Session:
             BoundingMode(policy.query.bounding),
             norm=1 if pure else 2,
             groups=policy.query.max_groups_per_unit,
+            min_units=policy.query.min_group_units,
         )
 
     @property

@@ -300,8 +300,9 @@ TOPICS = (
         "DPQ136",
         "a privacy parameter out of range",
         "An epsilon lies between 1e-6 and 1e9, a delta between 1e-18 and 1, and a "
-        "unit counts in at least one group. ZetaSQL switches the noise off with an "
-        "epsilon of 1e20; here nothing switches it off.",
+        "unit counts in at least one group. Groups of public keys are shown whatever "
+        "they hold, so they have no minimum of units. ZetaSQL switches the noise off "
+        "with an epsilon of 1e20; here nothing switches it off.",
         "Write a value of the range, or leave the option out: the policy has a usual "
         "value.",
     ),

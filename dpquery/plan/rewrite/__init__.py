@@ -72,11 +72,16 @@ def compile_release(
         _check_key(key, source)
     if query.wishes.groups is not None:
         rules = replace(rules, groups=min(rules.groups, query.wishes.groups))
+    if query.wishes.min_units is not None:
+        most = max(rules.min_units, query.wishes.min_units)
+        rules = replace(rules, min_units=most)
     inputs = inputs_of(source.relation)
     decomposed = decompose_aggregates(
         query.aggregates, inputs, grouped=bool(query.keys)
     )
     domain = key_domain(query.keys, source.relation, catalog)
+    if domain is not None:
+        _check_minimum(query)
     moments = decomposed.moments
     if domain is None or not query.aggregates:
         moments = tuple(dict.fromkeys((Units(), *moments)))
@@ -94,6 +99,17 @@ def compile_release(
         wishes=query.wishes,
         blocks=blocks,
     )
+
+
+def _check_minimum(query: AggregateQuery) -> None:
+    """Refuse a minimum of units where groups are shown whatever is in them."""
+    if (query.wishes.min_units or 1) > 1:
+        msg = "min_privacy_units_per_group is for groups whose keys are not public"
+        hint = (
+            "public groups are shown whatever they hold: leave it out, or drop those\n"
+            "with a small noisy count: HAVING COUNT(DISTINCT …) >= …"
+        )
+        raise QueryRefused(msg, code="DPQ136", place=query.wishes.place, hint=hint)
 
 
 _KEY_TYPES = frozenset(

@@ -69,6 +69,8 @@ class BoundingRules:
     """2 under zCDP, 1 under pure DP."""
     groups: int
     """``max_groups_per_unit``."""
+    min_units: int = 1
+    """``min_group_units``."""
     calendar: Calendar | None = None
     """Blocks of time, where the owner has such."""
 
@@ -97,6 +99,7 @@ def bounding(
         groups=1 if single else groups,
         group_cap=CAP_FACTOR * groups if withholds and not single else None,
         single_group=single,
+        min_units=rules.min_units if withholds else 1,
     )
 
 

@@ -172,7 +172,12 @@ def test_sql_is_readable_and_constants_stay(sql: str, text: str) -> None:
                     "groups with fewer than about N customers are withheld: their"
                     " keys are not"
                     " public"
-                )
+                ),
+                (
+                    "to see more groups: with twice the ε, N customers or so are"
+                    " enough; keys"
+                    " that the policy lists (`values`) are always shown"
+                ),
             ],
         ),
         (
@@ -203,7 +208,26 @@ def test_sql_is_readable_and_constants_stay(sql: str, text: str) -> None:
 )
 def test_notes(price: Price, sql: str, said: list[str]) -> None:
     found = notes(price(sql))
-    assert [re.sub(r"about \d+", "about N", note) for note in found] == said
+    assert [re.sub(r"\b\d\d\d(?= c)", "N", note) for note in found] == [
+        re.sub(r"\b\d\d\d(?= c)", "N", note) for note in said
+    ]
+
+
+def test_what_to_do_about_withheld_groups(price: Price) -> None:
+    sql = "SELECT {} note, COUNT(*) FROM orders GROUP BY note"
+    option = "WITH DIFFERENTIAL_PRIVACY OPTIONS (min_privacy_units_per_group = 20)"
+    why, more = notes(price(sql.format("")))
+    assert "with twice the ε, " in more
+    number = re.compile(r"\d[\d,]*")
+    usual, better = (
+        int(number.findall(note)[0].replace(",", "")) for note in (why, more)
+    )
+    assert 2 * better - 1 <= usual <= 2 * better
+    # nineteen more of each, for the minimum is no noise
+    why, more = notes(price(sql.format(option)))
+    assert f"about {usual + 19} " in why
+    assert "fewer than 20 always" in why
+    assert f" {better + 19} customers" in more
 
 
 def test_each_note_is_made_once(price: Price) -> None:
