@@ -274,6 +274,8 @@ class ReleaseStep:
     wishes: Wishes = Wishes()
     blocks: tuple[str, ...] = ()
     """The blocks of time that its rows may be of, where the owner has such."""
+    other_of: str | None = None
+    """The release of whose withheld groups these are the rows, if they are."""
 
     @property
     def withholds(self) -> bool:

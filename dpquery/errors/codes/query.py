@@ -346,4 +346,12 @@ TOPICS = (
         "Correct the part that DuckDB names. `--explain` shows the columns of each "
         "release.",
     ),
+    Topic(
+        "DPQ145",
+        "no row of what is withheld",
+        "`--other` adds the rows of all withheld groups, together, to the groups of "
+        "one GROUP BY. It cannot say to which of several releases they belong, and "
+        "without an aggregate there is nothing to say of them.",
+        "Ask without `--other`, or ask each part by itself.",
+    ),
 )
