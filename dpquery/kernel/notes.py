@@ -8,6 +8,7 @@ from dpquery.kernel.other_row import CALLED, SHARE
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
 from dpquery.plan.expressions import InSample
+from dpquery.plan.program import BoundingMode
 from dpquery.plan.walk import expressions, relations, subexpressions
 from dpquery.policy.catalog import SqlType
 
@@ -91,7 +92,10 @@ def _of_withheld(
     steps, _ = priced.noise_of(Units())
     small = f"groups with fewer than about {-(-threshold // steps):,} {kind}s"
     never = f"; with fewer than {minimum:,} always" if minimum > 1 else ""
-    yield f"{small} are withheld: their keys are not public{never}"
+    how, less = step.bounding, ""
+    if how.mode is BoundingMode.NORM and not how.single_group:
+        less = f", and a {kind} in {4 * how.full_units:,} of them counts half in each"
+    yield f"{small} are withheld: their keys are not public{less}{never}"
     others = (minimum - 1) * steps
     better = -(-(threshold - others) // (2 * steps)) + minimum - 1
     alone = len(prepared.steps) == 1 and step.columns

@@ -167,6 +167,14 @@ class Bounding:
     """Each unit is put into exactly one group, by construction of the SQL."""
     min_units: int = 1
     """N: a group of unknown key that fewer units count in is not there at all."""
+    unit_groups: int | None = None
+    """Groups in which the number of units counts a unit in full, where that number
+    only decides which groups are shown; ``None``: as many as all else, k."""
+
+    @property
+    def full_units(self) -> int:
+        """Groups that a unit may be in and be counted in full in each."""
+        return self.groups if self.unit_groups is None else self.unit_groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def test_a_unit_that_weighs_the_same_in_every_group(
     noticed: Noticed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_it() -> None:
-        monkeypatch.setattr(lower_bounding, "_unit_weight", lambda _: number(1024))
+        monkeypatch.setattr(lower_bounding, "_unit_weight", lambda *_: number(1024))
 
     of = Design(BY_WARD, database(visits=VISITS))
     assert TOO_VISIBLE in noticed(of, break_it)
@@ -187,8 +187,8 @@ def test_a_unit_in_more_groups_than_the_threshold_knows_of(
     """Seventeen groups at k = 1: beyond G = 16 the unit must not count at all."""
     real = lower_bounding._unit_weight
 
-    def uncapped(how: Bounding) -> exp.Expr:
-        weight = real(how)
+    def uncapped(how: Bounding, full: int) -> exp.Expr:
+        weight = real(how, full)
         weight.set("ifs", weight.args["ifs"][:1])
         return weight
 

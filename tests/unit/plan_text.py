@@ -213,6 +213,8 @@ def bounding_text(how: Bounding) -> str:
         return f"bounding: one group per unit, {how.mode}, L{how.norm}"
     uncapped = how.group_cap is None or how.mode is BoundingMode.TRUNCATE
     cap = "" if uncapped else f", no more than {how.group_cap} groups count"
+    if how.unit_groups is not None:
+        cap += f", units in {how.unit_groups}"
     if how.min_units > 1:
         cap += f", {how.min_units} units make a group"
     return f"bounding: {how.mode} over {how.groups} groups, L{how.norm}{cap}"

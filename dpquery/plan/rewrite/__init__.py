@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
-from dpquery.plan.aggregates import Units
+from dpquery.plan.aggregates import RankEstimator, Units
 from dpquery.plan.analysis.partitions import key_domain
 from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.expressions import ColumnRef
@@ -34,7 +34,11 @@ from dpquery.plan.rewrite.bound_contributions import (
     bounding,
 )
 from dpquery.plan.rewrite.clamp_inputs import inputs_of
-from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
+from dpquery.plan.rewrite.decompose_aggregates import (
+    Decomposed,
+    decompose_aggregates,
+    moments_of,
+)
 from dpquery.plan.rewrite.fill_groups import fill_groups
 from dpquery.plan.rewrite.own_values import own_values
 from dpquery.plan.rewrite.restrict_blocks import restrict_blocks
@@ -42,7 +46,7 @@ from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
-    from dpquery.plan.program import AggregateQuery, GroupKey, Query
+    from dpquery.plan.program import AggregateQuery, GroupKey, Query, Wishes
     from dpquery.plan.relations import Owned
     from dpquery.policy.catalog import Catalog
 
@@ -70,11 +74,7 @@ def compile_release(
     query = own_values(query, source, catalog)
     for key in query.keys:
         _check_key(key, source)
-    if query.wishes.groups is not None:
-        rules = replace(rules, groups=min(rules.groups, query.wishes.groups))
-    if query.wishes.min_units is not None:
-        most = max(rules.min_units, query.wishes.min_units)
-        rules = replace(rules, min_units=most)
+    rules = _tightened(rules, query.wishes)
     inputs = inputs_of(source.relation)
     decomposed = decompose_aggregates(
         query.aggregates, inputs, grouped=bool(query.keys)
@@ -85,7 +85,9 @@ def compile_release(
     moments = decomposed.moments
     if domain is None or not query.aggregates:
         moments = tuple(dict.fromkeys((Units(), *moments)))
-    how = bounding(rules, source, query.keys, domain)
+    how = bounding(
+        rules, source, query.keys, domain, counts_units=_counts_units(decomposed)
+    )
     return ReleaseStep(
         name=query.name,
         source=source,
@@ -98,6 +100,30 @@ def compile_release(
         columns=decomposed.columns,
         wishes=query.wishes,
         blocks=blocks,
+    )
+
+
+def _tightened(rules: BoundingRules, wishes: Wishes) -> BoundingRules:
+    """Return *rules* with what the query wishes, where that is less."""
+    groups = rules.groups if wishes.groups is None else wishes.groups
+    return replace(
+        rules,
+        groups=min(rules.groups, groups),
+        min_units=max(rules.min_units, wishes.min_units or 1),
+    )
+
+
+def _counts_units(made: Decomposed) -> bool:
+    """
+    Return whether the number of units is a part of what is asked for.
+
+    Beside what is chosen by rank, it only says whether there are enough, and in a group
+    that shows there are.
+    """
+    return any(
+        Units() in moments_of(column.estimator)
+        for column in made.columns
+        if not isinstance(column.estimator, RankEstimator)
     )
 
 

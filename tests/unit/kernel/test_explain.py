@@ -172,7 +172,7 @@ def test_sql_is_readable_and_constants_stay(sql: str, text: str) -> None:
                 (
                     "groups with fewer than about N customers are withheld: their"
                     " keys are not"
-                    " public"
+                    " public, and a customer in 4 of them counts half in each"
                 ),
                 (
                     "to see more: twice the ε shows groups from about N customers on,"
