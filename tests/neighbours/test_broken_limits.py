@@ -106,7 +106,7 @@ def test_a_missing_clip(
     def break_it() -> None:
         monkeypatch.setattr(lower_bounding, "_factor", never)
 
-    of = Design(BY_WARD, database(visits=VISITS), rules)
+    of = Design(BY_WARD, database(visits=VISITS), rules, Hints(2, 1))
     assert TOO_FAR in noticed(of, break_it)
 
 

@@ -36,6 +36,7 @@ from dpquery.plan.rewrite.bound_contributions import (
 from dpquery.plan.rewrite.clamp_inputs import inputs_of
 from dpquery.plan.rewrite.decompose_aggregates import (
     Decomposed,
+    counted_once,
     decompose_aggregates,
     moments_of,
 )
@@ -80,7 +81,9 @@ def compile_release(
         query.aggregates, inputs, grouped=bool(query.keys)
     )
     domain = key_domain(query.keys, source.relation, catalog)
-    if domain is not None:
+    if domain is None:
+        decomposed = counted_once(decomposed, source)
+    else:
         _check_minimum(query)
     moments = decomposed.moments
     if domain is None or not query.aggregates:

@@ -94,6 +94,26 @@ def test_units_that_only_decide_which_groups_show(
     assert counted in ([], [math.ceil(1024 * math.sqrt(full))])
 
 
+@pytest.mark.parametrize(
+    ("sql", "measured"),
+    [
+        ("SELECT name, COUNT(*) FROM customers GROUP BY name", [Units]),
+        ("SELECT name, COUNT(*), COUNT(DISTINCT customer_id) FROM customers GROUP BY 1",
+         [Units]),
+        # several rows each; another number of rows; public groups, which nobody counts
+        ("SELECT note, COUNT(*) FROM orders GROUP BY note", [Units, Rows]),
+        ("SELECT name, COUNT_IF(name > 'b') FROM customers GROUP BY name",
+         [Units, Rows]),
+        ("SELECT city, COUNT(*) FROM customers GROUP BY city", [Rows]),
+    ],
+)  # fmt: skip
+def test_units_with_one_row_each_are_counted_once(
+    compile_step: Compile, sql: str, measured: list[type]
+) -> None:
+    step = compile_step(sql)
+    assert [type(b.moment) for b in step.moments] == measured
+
+
 def test_keys_of_left_joined_tables_have_a_group_without_partner(
     compile_step: Compile,
 ) -> None:
