@@ -60,6 +60,14 @@ DialectOption = Annotated[
     str,
     typer.Option("--dialect", metavar="NAME", help="The SQL dialect of the query."),
 ]
+OtherOption = Annotated[
+    bool,
+    typer.Option(
+        "--other",
+        help="Add a row of what the withheld groups hold together, at a tenth of the "
+        "price.",
+    ),
+]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Show on stderr how the answer is made.")
 ]
@@ -79,6 +87,7 @@ class Question:
     sql: str
     epsilon: float | None
     dialect: str
+    other: bool
     explain: bool
     talk: Talk
 
@@ -89,6 +98,7 @@ def query(  # noqa: PLR0913 -- one parameter an option
     file: FileOption = None,
     epsilon: EpsilonOption = None,
     dialect: DialectOption = "duckdb",
+    other: OtherOption = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -128,6 +138,7 @@ def query(  # noqa: PLR0913 -- one parameter an option
         sql=read_sql(sql, file),
         epsilon=read_epsilon(epsilon),
         dialect=dialect,
+        other=other,
         explain=explain,
         talk=Talk(quiet=quiet, stats=stats),
     )
@@ -146,6 +157,7 @@ def price(  # noqa: PLR0913 -- one parameter an option
     file: FileOption = None,
     epsilon: EpsilonOption = None,
     dialect: DialectOption = "duckdb",
+    other: OtherOption = False,
     explain: ExplainOption = False,
     stats: StatsOption = False,
     quiet: QuietOption = False,
@@ -166,6 +178,7 @@ def price(  # noqa: PLR0913 -- one parameter an option
         file=file,
         epsilon=epsilon,
         dialect=dialect,
+        other=other,
         dry_run=True,
         explain=explain,
         stats=stats,
@@ -260,6 +273,7 @@ def _answer(
                 question.sql,
                 epsilon=question.epsilon,
                 dialect=question.dialect,
+                other=question.other,
                 as_of=as_of,
             )
         write(answer(release, where.form, intervals=intervals, sql=question.sql))
@@ -278,7 +292,10 @@ def _price(
     """Say what the question would cost; stdout stays empty unless JSON is asked for."""
     talk = question.talk
     cost = session.price(
-        question.sql, epsilon=question.epsilon, dialect=question.dialect
+        question.sql,
+        epsilon=question.epsilon,
+        dialect=question.dialect,
+        other=question.other,
     )
     if question.explain:
         talk.explained(cost.explain())

@@ -17,6 +17,7 @@ from dpquery.kernel.collect import collected
 from dpquery.kernel.estimates import estimate
 from dpquery.kernel.measurement import statements_of
 from dpquery.kernel.notes import notes, reuse_notes
+from dpquery.kernel.other_row import with_row
 from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.pieces import pieces_of
 from dpquery.kernel.postprocess import Above, finite, table_of
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from dpquery.ledger.records import Debit, Stored
     from dpquery.ledger.store import Ledger
     from dpquery.noise.intervals import Estimate
-    from dpquery.plan.program import Cell
+    from dpquery.plan.program import Cell, ReleaseStep
     from dpquery.sql.lowering.lower import EngineSQL
 
 
@@ -290,6 +291,8 @@ class _Run:
     groups: dict[str, list[Group]] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     inputs: dict[str, Mapping[str, list[Any]]] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    """For a release, the one whose only row is its last."""
 
     @property
     def prepared(self) -> Prepared:
@@ -308,6 +311,17 @@ class _Run:
             self.groups[name] = found
             self.fresh += fresh
             self.tables[name] = table_of(priced, found)
+            self._withheld(priced.step)
+
+    def _withheld(self, step: ReleaseStep) -> None:
+        """Put the row of what is withheld below the groups that are shown."""
+        if step.other_of is not None:
+            groups = next(
+                s for s in self.prepared.steps if s.step.name == step.other_of
+            )
+            table, other = self.tables[step.other_of], self.tables[step.name]
+            self.tables[step.other_of] = with_row(groups.step, table, other)
+            self.others[step.other_of] = step.name
 
     def _ask(self, lowered: EngineSQL) -> Sealed:
         given: dict[str, list[Any]] = {}
@@ -352,6 +366,8 @@ class _Run:
             return None
         level, at = divmod(number, LEVEL)
         name = cell.levels[level]
+        if name in self.others and at == len(self.groups[name]):
+            name, at = self.others[name], 0
         _, column = self.prepared.column(name, cell.column)
         found = estimate(column.estimator, self.groups[name][at].readings)
         return None if found is None or point(found) is None else found

@@ -44,6 +44,8 @@ class Wishes:
     """The chance of showing a group that should be withheld."""
     groups: int | None = None
     """Groups that one unit counts in at full weight."""
+    min_units: int | None = None
+    """Units that a group must have to be shown."""
     public_groups: bool = False
     """Whether the groups must be public."""
     place: Place | None = field(default=None, compare=False, repr=False)
@@ -164,6 +166,16 @@ class Bounding:
     """G: with more groups than this, a unit counts in no group's unit count."""
     single_group: bool
     """Each unit is put into exactly one group, by construction of the SQL."""
+    min_units: int = 1
+    """N: a group of unknown key that fewer units count in is not there at all."""
+    unit_groups: int | None = None
+    """Groups in which the number of units counts a unit in full, where that number
+    only decides which groups are shown; ``None``: as many as all else, k."""
+
+    @property
+    def full_units(self) -> int:
+        """Groups that a unit may be in and be counted in full in each."""
+        return self.groups if self.unit_groups is None else self.unit_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +289,8 @@ class ReleaseStep:
     """What histograms say of its limits."""
     profile: tuple[tuple[Sought, Histogram], ...] = field(default=(), repr=False)
     """The histograms that were looked up for it."""
+    other_of: str | None = None
+    """The release of whose withheld groups these are the rows, if they are."""
 
     @property
     def withholds(self) -> bool:

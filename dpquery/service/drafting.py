@@ -51,6 +51,7 @@ class Drafts:
             BoundingMode(policy.query.bounding),
             norm=1 if dataset.delta is None else 2,
             groups=policy.query.max_groups_per_unit,
+            min_units=policy.query.min_group_units,
         )
         blocks = None if policy.epochs is None else Blocks(policy.epochs, dataset)
         profiling = Profiling.of(policy, dataset)
@@ -86,8 +87,9 @@ class Drafts:
             float(policy.query.delta),
             rules,
             dt.datetime.now(dt.UTC),
-            granted.max_epsilon,
-            self.profiling.each(epsilon),
+            max_epsilon=granted.max_epsilon,
+            histogram=self.profiling.each(epsilon),
+            other=question.other,
         )
         return prepare(question.sql, snapshot.catalog, terms, question.dialect)
 

@@ -105,7 +105,12 @@ class Session:
         return self._service.granted(self._analyst)
 
     def price(
-        self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
+        self,
+        sql: str,
+        *,
+        epsilon: float | None = None,
+        dialect: str = "duckdb",
+        other: bool = False,
     ) -> Price:
         """
         Return what *sql* would cost and how good its answer would be.
@@ -116,7 +121,7 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        prepared, asked = self.drafted(Question(sql, epsilon, dialect))
+        prepared, asked = self.drafted(Question(sql, epsilon, dialect, other))
         backends = self._service.backends
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
@@ -140,6 +145,7 @@ class Session:
         epsilon: float | None = None,
         dialect: str = "duckdb",
         as_of: str | None = None,
+        other: bool = False,
     ) -> Release:
         """
         Answer *sql* with noise, and debit its price before any row is read.
@@ -147,7 +153,8 @@ class Session:
         The same question on the same data is answered again for nothing, with the
         same numbers. With *as_of*, a time (UTC, ISO 8601, or its beginning) or
         ``last``, the newest answer until then is shown again, whatever the data was;
-        nothing is charged.
+        nothing is charged. With *other*, one more row holds all groups together that
+        are withheld because their keys are not public; it takes a tenth of the price.
 
         Raises:
             ConfigError: there is no answer from that time.
@@ -157,7 +164,7 @@ class Session:
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        question = Question(sql, epsilon, dialect)
+        question = Question(sql, epsilon, dialect, other)
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()

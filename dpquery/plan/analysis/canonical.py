@@ -172,7 +172,9 @@ def _bounding(step: ReleaseStep, keys: tuple[str, ...]) -> str:
     if how.mode is BoundingMode.TRUNCATE and not how.single_group:
         hashed = keys  # which groups a unit keeps: a hash of the keys in their order
     parts = (how.mode.value, how.norm, how.groups, how.group_cap, how.single_group)
-    return digest("bounding", parts, hashed)
+    usual = how.min_units == 1 and how.unit_groups is None
+    more = () if usual else (how.min_units, how.unit_groups)
+    return digest("bounding", parts, hashed, *more)
 
 
 # --- what is measured ------------------------------------------------------------

@@ -72,6 +72,8 @@ class BoundingRules:
     """2 under zCDP, 1 under pure DP."""
     groups: int
     """``max_groups_per_unit``."""
+    min_units: int = 1
+    """``min_group_units``."""
     calendar: Calendar | None = None
     """Blocks of time, where the owner has such."""
     profile: Lookup | None = None
@@ -87,12 +89,19 @@ def bounding(
     source: Owned,
     keys: Sequence[GroupKey],
     domain: KeyDomain | None,
+    *,
+    counts_units: bool = True,
 ) -> Bounding:
     """
     Return how contributions to one release are bounded.
 
     No unit is in more groups than there are, nor than it has rows: a short list of
     public keys makes k smaller than the policy's, and so does one row per unit.
+
+    Where nobody asks for the number of units (*counts_units*), it only decides which
+    groups are shown, and a unit in g groups weighs 1/√g in each. That shows most (Gopi
+    et al. 2020): whatever k is, a group shows if the sum of min(1/√k, 1/√g) over its
+    units reaches about zσ for Δ = 1, and no k makes that sum larger than k = 1 does.
     """
     single = determined_by_unit([key.expression for key in keys], source)
     listed = None if domain is None else listed_groups(domain)
@@ -100,12 +109,16 @@ def bounding(
     if listed is not None:
         groups = min(groups, max(1, listed))
     withholds = domain is None
+    norm = rules.mode is BoundingMode.NORM and not single
+    spread = withholds and norm and not counts_units and groups > 1
     return Bounding(
         mode=rules.mode,
         norm=rules.norm,
         groups=1 if single else groups,
         group_cap=CAP_FACTOR * groups if withholds and not single else None,
         single_group=single,
+        min_units=rules.min_units if withholds else 1,
+        unit_groups=1 if spread else None,
     )
 
 

@@ -42,9 +42,9 @@ from dpquery.plan.expressions import (
 )
 from dpquery.plan.profile import Clip, Histogram, Quantity, Sought, step_of
 from dpquery.plan.program import Bounding, BoundingMode
-from dpquery.plan.relations import Filter
+from dpquery.plan.relations import Filter, Released
 from dpquery.plan.rewrite.clamp_inputs import Inputs, grid_value
-from dpquery.plan.walk import columns, subqueries
+from dpquery.plan.walk import columns, relations, subqueries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -335,6 +335,8 @@ def forms_of(
     """
     Return the forms of rows that histograms may be of, the most particular first.
 
+    None reads earlier answers.
+
     *general* are the rows without the query's own conditions. Where some expression
     is tied to the exact rows, there is no other form of them.
     """
@@ -345,7 +347,12 @@ def forms_of(
             found.append(Form(own(general, catalog), exact.keys))
     if exact.keys:
         found += [replace(form, keys=()) for form in found]
-    return tuple(found)
+    return tuple(form for form in found if not _reads_answers(form.source.relation))
+
+
+def _reads_answers(relation: Relation) -> bool:
+    """Return whether rows depend on earlier answers: no profile of them would last."""
+    return any(isinstance(each, Released) for each in relations(relation))
 
 
 def _tied(expression: Expression) -> bool:

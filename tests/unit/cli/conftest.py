@@ -177,16 +177,25 @@ class FakeSession:
         return None
 
     def query(
-        self, sql: str, *, epsilon: float | None, dialect: str, as_of: str | None = None
+        self,
+        sql: str,
+        *,
+        epsilon: float | None,
+        dialect: str,
+        as_of: str | None = None,
+        other: bool = False,
     ) -> Release:
         self.asked.append((sql, epsilon, dialect))
-        self.as_of = as_of
+        self.as_of, self.other = as_of, other
         if self.failure is not None:
             raise self.failure
         return self.release
 
-    def price(self, sql: str, *, epsilon: float | None, dialect: str) -> Price:
+    def price(
+        self, sql: str, *, epsilon: float | None, dialect: str, other: bool = False
+    ) -> Price:
         self.priced.append((sql, epsilon, dialect))
+        self.other = other
         if self.failure is not None:
             raise self.failure
         return PRICE

@@ -57,6 +57,14 @@ def test_a_time_arrives(command: Command, service: Fake) -> None:
     assert service.session_.as_of == "2026-11"
 
 
+@pytest.mark.parametrize("verb", ["query", "price"])
+def test_the_row_of_what_is_withheld(
+    command: Command, service: Fake, verb: str
+) -> None:
+    assert command(verb, SQL, "--other").status == 0
+    assert service.session_.other is True
+
+
 def test_quiet_says_nothing(command: Command) -> None:
     assert command("query", SQL, "-q").err == ""
 
