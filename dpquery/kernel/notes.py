@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dpquery.kernel.levels import fixed_by, levels_of
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
 from dpquery.plan.expressions import InSample
@@ -45,6 +46,28 @@ def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
         found.append(
             "put together from answers by other groups, too: they are taken to list "
             "every row's group, as the policy says"
+        )
+    return tuple(found)
+
+
+def level_notes(prepared: Prepared, reuse: Reuse) -> tuple[str, ...]:
+    """Return whether the levels of ROLLUP and the like add up."""
+    outputs = prepared.program.post.outputs or ()
+    several = {o.cell.levels for o in outputs if o.cell and len(o.cell.levels) > 1}
+    names = [priced.step.name for priced in prepared.steps]
+    uses = dict(zip(names, reuse.uses, strict=True))
+    sets = levels_of(uses, fixed_by(prepared.program))
+    made = [{level.release for level in levels} for levels in sets]
+    found = []
+    if made:
+        found.append(
+            "sums by fewer and by more groups were put together: they add up, but for "
+            "rounding"
+        )
+    if any(not any(set(levels) <= each for each in made) for levels in several):
+        found.append(
+            "levels of groups are measured apart, and need not add up: only sums and "
+            "counts of rows do, by groups whose lists are complete"
         )
     return tuple(found)
 

@@ -15,8 +15,9 @@ from dpquery.engines.base import Statement
 from dpquery.errors import DPQueryError, EngineFailure, LedgerError
 from dpquery.kernel.collect import collected
 from dpquery.kernel.estimates import estimate
+from dpquery.kernel.levels import fixed_by, levels_of, put_levels_together
 from dpquery.kernel.measurement import statements_of
-from dpquery.kernel.notes import notes, reuse_notes
+from dpquery.kernel.notes import level_notes, notes, reuse_notes
 from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.pieces import pieces_of
 from dpquery.kernel.postprocess import Above, finite, table_of
@@ -292,6 +293,22 @@ class _Run:
             self.groups[name] = found
             self.fresh += fresh
             self.tables[name] = table_of(priced, found)
+        self._put_together()
+
+    def _put_together(self) -> None:
+        """Let releases know of each other, but those whose answers were used below."""
+        prepared, load = self.prepared, self.planned.store.load or _nothing
+        names = [priced.step.name for priced in prepared.steps]
+        uses = dict(zip(names, self.planned.reuse.uses, strict=True))
+        sets = levels_of(uses, fixed_by(prepared.program))
+        fresh = {id(use): read(text) for use, text in self.fresh} if sets else {}
+        for levels in sets:
+            put_levels_together(levels, fresh, load, self.groups)
+        changed = {level.release for levels in sets for level in levels}
+        for priced in prepared.steps:
+            if priced.step.name in changed:
+                name = priced.step.name
+                self.tables[name] = table_of(priced, self.groups[name])
 
     def _ask(self, lowered: EngineSQL) -> Sealed:
         given: dict[str, list[Any]] = {}
@@ -328,7 +345,11 @@ class _Run:
             columns=tuple(names[:shown]),
             rows=[finite(row[:shown]) for row in rows],
             estimates=estimates,
-            notes=(*notes(self.prepared), *reuse_notes(self.planned.reuse)),
+            notes=(
+                *notes(self.prepared),
+                *level_notes(self.prepared, self.planned.reuse),
+                *reuse_notes(self.planned.reuse),
+            ),
         )
 
     def _estimate(self, cell: Cell, number: int | None) -> Estimate | None:

@@ -1,0 +1,269 @@
+"""
+Releases of one query that know of each other: levels of ROLLUP, and shares of a total.
+
+Tables of the same sums by fewer and more groups, all measured for one answer, are put
+together as tables of earlier answers are (marginals.py): each level is the best
+estimate from all of them, so that levels add up, and are better than alone. It reads
+what was measured, and costs nothing; what is kept for later is what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from dpquery.kernel.collect import in_shape, table_of_moment
+from dpquery.kernel.marginals import Table, put_together
+from dpquery.kernel.readings import Noisy
+from dpquery.kernel.reuse import (
+    ALMOST_GAUSSIAN,
+    adds_up,
+    groups_on,
+    is_related,
+    places_of,
+    variance_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dpquery.accounting.loss import Loss
+    from dpquery.kernel.marginals import Axes, Axis
+    from dpquery.kernel.pieces import Piece, Shape
+    from dpquery.kernel.readings import Group, Key
+    from dpquery.kernel.reuse import Load, Use
+    from dpquery.kernel.stored import StoredReadings
+    from dpquery.ledger.records import View
+    from dpquery.plan.aggregates import Moment
+    from dpquery.plan.program import Program
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One measurement that the query's answer is made of."""
+
+    view: View
+    shape: Shape
+    loss: Loss
+    readings: StoredReadings
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One table of sums of a release."""
+
+    release: str
+    use: Use
+
+    @property
+    def piece(self) -> Piece:
+        """What was asked for."""
+        return self.use.piece
+
+    @property
+    def axes(self) -> Axes:
+        """The lists of its groups."""
+        return frozenset(self.piece.shape.domain or ())
+
+
+Values = dict["Key", Noisy]
+"""Of one moment of a level, by its groups in the order of its shape."""
+
+
+def fixed_by(program: Program) -> frozenset[str]:
+    """Return the releases whose answers private rows were compared with."""
+    return frozenset(name for each in program.inputs for name in each.computed.released)
+
+
+def levels_of(
+    uses: Mapping[str, Sequence[Use]], fixed: Iterable[str] = ()
+) -> list[list[Level]]:
+    """
+    Return the tables that can be put together, in sets of at least two.
+
+    Not those of the releases in *fixed*, whose answers were used already.
+    """
+    apart = frozenset(fixed)
+    found: list[list[Level]] = []
+    for name, some in uses.items():
+        for use in some:
+            if name in apart or not _can_be_added(use.piece):
+                continue
+            level = Level(name, use)
+            same = (each for each in found if all(_related(level, o) for o in each))
+            other = next(same, None)
+            if other is None:
+                found.append([level])
+            else:
+                other.append(level)
+    return [each for each in found if len(each) > 1]
+
+
+def _can_be_added(piece: Piece) -> bool:
+    if piece.view is None or not adds_up(piece):
+        return False
+    return variance_of(piece.shape, piece.asked.amount) >= ALMOST_GAUSSIAN**2
+
+
+def _related(one: Level, other: Level) -> bool:
+    return all(
+        b.view is not None and is_related(a, b.view, b.shape, b.asked)
+        for a, b in ((one.piece, other.piece), (other.piece, one.piece))
+    )
+
+
+def put_levels_together(
+    levels: Sequence[Level],
+    fresh: Mapping[int, StoredReadings],
+    load: Load,
+    groups: Mapping[str, Sequence[Group]],
+) -> None:
+    """
+    Make the readings of *groups* the best estimates from all *levels* together.
+
+    *fresh* has what was just measured, by the identity of its use. Every level is made
+    of the same measurements, in the same order, so that sums agree to the last digit.
+    """
+    if not all(groups[each.release] for each in levels):
+        return  # a list of groups is empty
+    sources = _sources(levels, fresh, load)
+    for name, _ in levels[0].piece.shape.moments:  # of all: they are related
+        made = {id(each): _estimated(each, name, sources, groups) for each in levels}
+        for each, values in _rounded(levels, made):
+            moment = _moment(each.piece, name)
+            for group in groups[each.release]:
+                key = in_shape(each.piece, group.keys)
+                group.readings[moment] = values[key]
+
+
+def _sources(
+    levels: Sequence[Level], fresh: Mapping[int, StoredReadings], load: Load
+) -> list[Source]:
+    """Return all measurements of the levels, each once."""
+    known = {k.measurement.id: k for each in levels for k in each.use.known}
+    found = [
+        Source(k.measurement.view, k.shape, k.measurement.loss, load(name))
+        for name, k in known.items()
+    ]
+    for each in levels:
+        use, view = each.use, each.piece.view
+        if use.fresh is not None and view is not None:
+            shape = each.piece.shape
+            found.append(Source(view, shape, use.fresh, fresh[id(use)]))
+    return found
+
+
+def _estimated(
+    level: Level,
+    name: str,
+    sources: Sequence[Source],
+    groups: Mapping[str, Sequence[Group]],
+) -> Values:
+    """Return the best estimate of one moment of a level."""
+    piece = level.piece
+    with_it = [
+        each
+        for each in sources
+        if name in dict(each.shape.moments)
+        and is_related(piece, each.view, each.shape, each.loss)
+    ]
+    sizes: dict[Axis, int] = {}
+    for each in with_it:
+        for axis in frozenset(each.shape.domain or ()) - sizes.keys():
+            sizes[axis] = groups_on(each.shape, axis, each.readings)
+    keys = [in_shape(piece, group.keys) for group in groups[level.release]]
+    places = {axis: places_of(piece.shape, axis) for axis in level.axes}
+    steps = dict(piece.shape.moments)[name]
+    wanted = Table(level.axes, places, dict.fromkeys(keys, 0), 1.0, steps)
+    tables = [table_of_moment(each.shape, each.readings, name) for each in with_it]
+    return put_together(wanted, tables, sizes)
+
+
+def _moment(piece: Piece, name: str) -> Moment:
+    names = [each for each, _ in piece.shape.moments]
+    return piece.moments[names.index(name)]
+
+
+# --- whole numbers that add up -------------------------------------------------------
+
+
+def _rounded(
+    levels: Sequence[Level], made: Mapping[int, Values]
+) -> list[tuple[Level, Values]]:
+    """
+    Return the values of all levels, in whole steps where that is no loss.
+
+    Where each level divides the groups of the one before, as in ROLLUP, the top is
+    rounded, and the groups of each of its groups to what adds up to it: down, and those
+    with the largest rest up. So whole numbers add up too, and none is a step or more
+    away. Not where noise is below a step; nor for CUBE, whose levels are no such order.
+    """
+    ordered = sorted(levels, key=lambda each: len(each.axes))
+    whole = all(
+        noisy.deviation >= 1 for each in made.values() for noisy in each.values()
+    )
+    if not whole or not all(a.axes <= b.axes for a, b in pairwise(ordered)):
+        return [(each, made[id(each)]) for each in ordered]
+    found: list[tuple[Level, Values]] = []
+    above: tuple[Level, dict[Key, int]] | None = None
+    for level in ordered:
+        values = made[id(level)]
+        numbers = _whole(level, {k: v.value for k, v in values.items()}, above)
+        found.append(
+            (
+                level,
+                {
+                    key: Noisy.normal(Fraction(number), values[key].deviation)
+                    for key, number in numbers.items()
+                },
+            )
+        )
+        above = level, numbers
+    return found
+
+
+def _whole(
+    level: Level,
+    values: Mapping[Key, Fraction],
+    above: tuple[Level, Mapping[Key, int]] | None,
+) -> dict[Key, int]:
+    """Return whole numbers near *values* that add up to those of the level above."""
+    if above is None:
+        return {key: round(value) for key, value in values.items()}
+    upper, totals = above
+    axes = sorted(upper.axes)
+    parts: dict[Key, list[Key]] = {}
+    for key in values:
+        parts.setdefault(_on(level, axes, key), []).append(key)
+    found: dict[Key, int] = {}
+    for key, total in totals.items():
+        inside = parts[_on(upper, axes, key)]
+        shared = largest_remainders([values[each] for each in inside], total)
+        found |= dict(zip(inside, shared, strict=True))
+    return found
+
+
+def _on(level: Level, axes: Sequence[Axis], key: Key) -> Key:
+    """Return what a group's key says on some axes."""
+    shape = level.piece.shape
+    return tuple(key[at] for axis in axes for at in places_of(shape, axis))
+
+
+def largest_remainders(values: Sequence[Fraction], total: int) -> list[int]:
+    """
+    Return whole numbers that add up to *total*, near *values*, which about do.
+
+    Each is rounded down, and those with the largest rests go up by one.
+
+    >>> largest_remainders([Fraction(5, 2), Fraction(1, 3), Fraction(1, 6)], 3)
+    [3, 0, 0]
+    """
+    found = [math.floor(value) for value in values]
+    more, rest = divmod(total - sum(found), len(found))
+    order = sorted(range(len(found)), key=lambda at: (found[at] - values[at], at))
+    return [
+        number + more + (at in set(order[:rest])) for at, number in enumerate(found)
+    ]
