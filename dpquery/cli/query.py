@@ -63,6 +63,21 @@ DialectOption = Annotated[
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Show on stderr how the answer is made.")
 ]
+NonnegativeOption = Annotated[
+    bool,
+    typer.Option(
+        "--nonnegative",
+        help="Make counts, and sums of what is never negative, non-negative; they "
+        "still add up to the noisy total.",
+    ),
+]
+MonotoneOption = Annotated[
+    bool,
+    typer.Option(
+        "--monotone",
+        help="Let running totals along the one date or number of GROUP BY never fall.",
+    ),
+]
 StatsOption = Annotated[
     bool,
     typer.Option("--stats", help="One JSON line on stderr in place of words."),
@@ -81,6 +96,8 @@ class Question:
     dialect: str
     explain: bool
     talk: Talk
+    nonnegative: bool = False
+    monotone: bool = False
 
 
 def query(  # noqa: PLR0913 -- one parameter an option
@@ -96,6 +113,8 @@ def query(  # noqa: PLR0913 -- one parameter an option
         ),
     ] = False,
     explain: ExplainOption = False,
+    nonnegative: NonnegativeOption = False,
+    monotone: MonotoneOption = False,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +149,8 @@ def query(  # noqa: PLR0913 -- one parameter an option
         dialect=dialect,
         explain=explain,
         talk=Talk(quiet=quiet, stats=stats),
+        nonnegative=nonnegative,
+        monotone=monotone,
     )
     with open_service(policy) as service:
         name = analyst_name(analyst, policy)
@@ -147,6 +168,8 @@ def price(  # noqa: PLR0913 -- one parameter an option
     epsilon: EpsilonOption = None,
     dialect: DialectOption = "duckdb",
     explain: ExplainOption = False,
+    nonnegative: NonnegativeOption = False,
+    monotone: MonotoneOption = False,
     stats: StatsOption = False,
     quiet: QuietOption = False,
     policy: PolicyOption = None,
@@ -168,6 +191,8 @@ def price(  # noqa: PLR0913 -- one parameter an option
         dialect=dialect,
         dry_run=True,
         explain=explain,
+        nonnegative=nonnegative,
+        monotone=monotone,
         stats=stats,
         quiet=quiet,
         policy=policy,
@@ -261,6 +286,8 @@ def _answer(
                 epsilon=question.epsilon,
                 dialect=question.dialect,
                 as_of=as_of,
+                nonnegative=question.nonnegative,
+                monotone=question.monotone,
             )
         write(answer(release, where.form, intervals=intervals))
     if question.explain:
@@ -278,7 +305,11 @@ def _price(
     """Say what the question would cost; stdout stays empty unless JSON is asked for."""
     talk = question.talk
     cost = session.price(
-        question.sql, epsilon=question.epsilon, dialect=question.dialect
+        question.sql,
+        epsilon=question.epsilon,
+        dialect=question.dialect,
+        nonnegative=question.nonnegative,
+        monotone=question.monotone,
     )
     if question.explain:
         talk.explained(cost.explain())

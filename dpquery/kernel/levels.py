@@ -9,13 +9,13 @@ what was measured, and costs nothing; what is kept for later is what was measure
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from dpquery.kernel.collect import in_shape, table_of_moment
+from dpquery.kernel.consistency import largest_remainders
 from dpquery.kernel.marginals import Table, put_together
 from dpquery.kernel.readings import Noisy
 from dpquery.kernel.reuse import (
@@ -187,6 +187,51 @@ def _moment(piece: Piece, name: str) -> Moment:
     return piece.moments[names.index(name)]
 
 
+# --- levels above each other ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The level whose groups another one divides."""
+
+    upper: Level
+    lower: Level
+
+    @property
+    def release(self) -> str:
+        """Its release."""
+        return self.upper.release
+
+    def own(self, keys: Key) -> Key:
+        """Return what names one of its groups, by the keys of its release."""
+        return self._named(self.upper, keys)
+
+    def part(self, keys: Key) -> Key:
+        """Return what names the group that one of the lower level is part of."""
+        return self._named(self.lower, keys)
+
+    def _named(self, level: Level, keys: Key) -> Key:
+        return _on(level, sorted(self.upper.axes), in_shape(level.piece, keys))
+
+
+def parents_of(sets: Iterable[Sequence[Level]]) -> dict[str, Parent]:
+    """Return the level above each release that has one, where levels are a chain."""
+    found: dict[str, Parent] = {}
+    for levels in sets:
+        ordered = _chain(levels)
+        for upper, lower in pairwise(ordered or ()):
+            if upper.axes < lower.axes:
+                found.setdefault(lower.release, Parent(upper, lower))
+    return found
+
+
+def _chain(levels: Sequence[Level]) -> list[Level] | None:
+    """Return levels, each dividing the groups of the one before; or ``None``."""
+    ordered = sorted(levels, key=lambda each: len(each.axes))
+    divided = all(a.axes <= b.axes for a, b in pairwise(ordered))
+    return ordered if divided else None
+
+
 # --- whole numbers that add up -------------------------------------------------------
 
 
@@ -201,12 +246,12 @@ def _rounded(
     with the largest rest up. So whole numbers add up too, and none is a step or more
     away. Not where noise is below a step; nor for CUBE, whose levels are no such order.
     """
-    ordered = sorted(levels, key=lambda each: len(each.axes))
+    ordered = _chain(levels)
     whole = all(
         noisy.deviation >= 1 for each in made.values() for noisy in each.values()
     )
-    if not whole or not all(a.axes <= b.axes for a, b in pairwise(ordered)):
-        return [(each, made[id(each)]) for each in ordered]
+    if ordered is None or not whole:
+        return [(each, made[id(each)]) for each in levels]
     found: list[tuple[Level, Values]] = []
     above: tuple[Level, dict[Key, int]] | None = None
     for level in ordered:
@@ -250,20 +295,3 @@ def _on(level: Level, axes: Sequence[Axis], key: Key) -> Key:
     """Return what a group's key says on some axes."""
     shape = level.piece.shape
     return tuple(key[at] for axis in axes for at in places_of(shape, axis))
-
-
-def largest_remainders(values: Sequence[Fraction], total: int) -> list[int]:
-    """
-    Return whole numbers that add up to *total*, near *values*, which about do.
-
-    Each is rounded down, and those with the largest rests go up by one.
-
-    >>> largest_remainders([Fraction(5, 2), Fraction(1, 3), Fraction(1, 6)], 3)
-    [3, 0, 0]
-    """
-    found = [math.floor(value) for value in values]
-    more, rest = divmod(total - sum(found), len(found))
-    order = sorted(range(len(found)), key=lambda at: (found[at] - values[at], at))
-    return [
-        number + more + (at in set(order[:rest])) for at, number in enumerate(found)
-    ]

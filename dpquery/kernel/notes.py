@@ -59,7 +59,7 @@ def level_notes(prepared: Prepared, reuse: Reuse) -> tuple[str, ...]:
     sets = levels_of(uses, fixed_by(prepared.program))
     made = [{level.release for level in levels} for levels in sets]
     found = []
-    if made:
+    if made and not prepared.shaping.any:
         found.append(
             "sums by fewer and by more groups were put together: they add up, but for "
             "rounding"

@@ -22,6 +22,7 @@ from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.pieces import pieces_of
 from dpquery.kernel.postprocess import Above, finite, table_of
 from dpquery.kernel.reuse import Reuse, Store, holdings_of, planned, sources_of
+from dpquery.kernel.shaping import floored, shaped_tables, shaping_notes
 from dpquery.kernel.stored import read
 from dpquery.ledger.chain import digest
 from dpquery.ledger.records import Charge, Outdated, View
@@ -296,7 +297,7 @@ class _Run:
         self._put_together()
 
     def _put_together(self) -> None:
-        """Let releases know of each other, but those whose answers were used below."""
+        """Let releases know of each other; then shape their cells, where asked to."""
         prepared, load = self.prepared, self.planned.store.load or _nothing
         names = [priced.step.name for priced in prepared.steps]
         uses = dict(zip(names, self.planned.reuse.uses, strict=True))
@@ -309,6 +310,7 @@ class _Run:
             if priced.step.name in changed:
                 name = priced.step.name
                 self.tables[name] = table_of(priced, self.groups[name])
+        self.tables = shaped_tables(prepared, self.tables, sets)
 
     def _ask(self, lowered: EngineSQL) -> Sealed:
         given: dict[str, list[Any]] = {}
@@ -348,8 +350,10 @@ class _Run:
             notes=(
                 *notes(self.prepared),
                 *level_notes(self.prepared, self.planned.reuse),
+                *shaping_notes(self.prepared),
                 *reuse_notes(self.planned.reuse),
             ),
+            floored=floored(self.prepared),
         )
 
     def _estimate(self, cell: Cell, number: int | None) -> Estimate | None:

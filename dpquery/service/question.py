@@ -13,3 +13,7 @@ class Question:
     epsilon: float | None = None
     """What the query alone may give; ``None``: the policy's default."""
     dialect: str = "duckdb"
+    nonnegative: bool = False
+    """Whether counts, and sums of what is not negative, are made non-negative."""
+    monotone: bool = False
+    """Whether running totals along the one date or number of GROUP BY never fall."""

@@ -14,12 +14,13 @@ from dpquery.errors import (
     QueryRefused,
     SQLSyntaxError,
 )
-from dpquery.kernel import payload
 from dpquery.kernel.blocks import Blocks, calendar_of
+from dpquery.kernel.consistency import Shaping
 from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
 from dpquery.kernel.release import Answer, Asked, plan, release, replayed
+from dpquery.kernel.shaping import shaped
 from dpquery.ledger import requests
 from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.plan.program import BoundingMode
@@ -98,7 +99,13 @@ class Session:
         return self._service.granted(self._analyst)
 
     def price(
-        self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
+        self,
+        sql: str,
+        *,
+        epsilon: float | None = None,
+        dialect: str = "duckdb",
+        nonnegative: bool = False,
+        monotone: bool = False,
     ) -> Price:
         """
         Return what *sql* would cost and how good its answer would be.
@@ -109,7 +116,10 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        prepared, asked = self.drafted(Question(sql, epsilon, dialect))
+        question = Question(
+            sql, epsilon, dialect, nonnegative=nonnegative, monotone=monotone
+        )
+        prepared, asked = self.drafted(question)
         backends = self._service.backends
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
@@ -132,6 +142,8 @@ class Session:
         epsilon: float | None = None,
         dialect: str = "duckdb",
         as_of: str | None = None,
+        nonnegative: bool = False,
+        monotone: bool = False,
     ) -> Release:
         """
         Answer *sql* with noise, and debit its price before any row is read.
@@ -141,6 +153,11 @@ class Session:
         ``last``, the newest answer until then is shown again, whatever the data was;
         nothing is charged.
 
+        With *nonnegative*, counts and sums of what is not negative are made so, and
+        still add up to the noisy total; with *monotone*, their running totals along
+        the one date or number of GROUP BY never fall. Both are made of the measured
+        numbers, before the SQL above reads them, and are free for a known answer.
+
         Raises:
             ConfigError: there is no answer from that time.
             SQLSyntaxError, QueryRefused: there is no private answer; not charged.
@@ -149,7 +166,9 @@ class Session:
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        question = Question(sql, epsilon, dialect)
+        question = Question(
+            sql, epsilon, dialect, nonnegative=nonnegative, monotone=monotone
+        )
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()
@@ -291,7 +310,8 @@ class Session:
             dt.datetime.now(dt.UTC),
             granted.max_epsilon,
         )
-        return prepare(question.sql, snapshot.catalog, terms, question.dialect)
+        prepared = prepare(question.sql, snapshot.catalog, terms, question.dialect)
+        return shaped(prepared, Shaping(question.nonnegative, question.monotone))
 
     def _asked(self, snapshot: Snapshot, granted: Grant, question: Question) -> Asked:
         return Asked(
@@ -370,7 +390,7 @@ class Session:
             notes=list(published.notes),
             noisy=tuple(published.estimates),
             explanation=price.explanation,
-            _intervals=lambda confidence: payload.bars(published.estimates, confidence),
+            _intervals=published.bars,
         )
 
     def _with_numbers(

@@ -194,4 +194,14 @@ TOPICS = (
         "this user.",
         "Check the path; `-` reads a receipt from stdin.",
     ),
+    Topic(
+        "DPQ428",
+        "there is nothing to make non-negative or monotone",
+        "`--nonnegative` and `--monotone` are for counts, and for sums of values whose "
+        "bounds begin at 0 or above; `--monotone` also needs an order, which is the "
+        "one date or number of GROUP BY. Averages and other columns stay as they are "
+        "measured. Nothing was charged.",
+        "Leave the option out, give the value bounds from 0, or group by one date or "
+        "number and otherwise by texts.",
+    ),
 )

@@ -175,16 +175,26 @@ class FakeSession:
         return None
 
     def query(
-        self, sql: str, *, epsilon: float | None, dialect: str, as_of: str | None = None
+        self,
+        sql: str,
+        *,
+        epsilon: float | None,
+        dialect: str,
+        as_of: str | None = None,
+        **options: bool,
     ) -> Release:
         self.asked.append((sql, epsilon, dialect))
         self.as_of = as_of
+        self.options = options
         if self.failure is not None:
             raise self.failure
         return self.release
 
-    def price(self, sql: str, *, epsilon: float | None, dialect: str) -> Price:
+    def price(
+        self, sql: str, *, epsilon: float | None, dialect: str, **options: bool
+    ) -> Price:
         self.priced.append((sql, epsilon, dialect))
+        self.options = options
         if self.failure is not None:
             raise self.failure
         return PRICE

@@ -56,6 +56,18 @@ def test_a_time_arrives(command: Command, service: Fake) -> None:
     assert service.session_.as_of == "2026-11"
 
 
+@pytest.mark.parametrize("verb", ["query", "price"])
+def test_what_is_made_of_cells_arrives(
+    command: Command, service: Fake, verb: str
+) -> None:
+    for options in ((), ("--nonnegative",), ("--monotone", "--nonnegative")):
+        assert command(verb, SQL, *options).status == 0
+        assert service.session_.options == {
+            "nonnegative": "--nonnegative" in options,
+            "monotone": "--monotone" in options,
+        }
+
+
 def test_quiet_says_nothing(command: Command) -> None:
     assert command("query", SQL, "-q").err == ""
 

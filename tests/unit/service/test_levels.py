@@ -89,7 +89,6 @@ def test_averages_and_sums_are_of_what_adds_up(ask: Ask) -> None:
 
 
 IMPULSE = 10**9
-LEVELS = [(2, 3), (2,), ()]
 
 
 def impulse(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
@@ -120,7 +119,7 @@ def test_levels_are_least_squares(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> 
     )
     best = design @ numpy.linalg.inv(design.T @ design) @ design.T
     places = [*fine, ("x", None), ("y", None), (None, None)]
-    for at in range(len(places)):
+    for at in (0, 7, 8):  # one of each level: the others are alike
         impulse(monkeypatch, at)
         moved = cells(ask(ROLLUP))
         for row, place in enumerate(places):
