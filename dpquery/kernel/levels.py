@@ -9,7 +9,7 @@ what was measured, and costs nothing; what is kept for later is what was measure
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from dpquery.kernel.marginals import Table, put_together
 from dpquery.kernel.readings import Noisy
 from dpquery.kernel.reuse import (
     ALMOST_GAUSSIAN,
+    Known,
     adds_up,
     groups_on,
     is_related,
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dpquery.accounting.loss import Loss
-    from dpquery.kernel.marginals import Axes, Axis
+    from dpquery.kernel.marginals import Axes, Axis, Made
     from dpquery.kernel.pieces import Piece, Shape
+    from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.readings import Group, Key
-    from dpquery.kernel.reuse import Load, Use
+    from dpquery.kernel.reuse import Load, Reuse, Store, Use
     from dpquery.kernel.stored import StoredReadings
     from dpquery.ledger.records import View
     from dpquery.plan.aggregates import Moment
@@ -115,6 +117,51 @@ def _related(one: Level, other: Level) -> bool:
     )
 
 
+def with_own(reuse: Reuse, prepared: Prepared, store: Store) -> Reuse:
+    """
+    Return *reuse* with what each level was measured by itself, where that is known.
+
+    Other tables may be enough for a level; but once it was measured, what the level was
+    shown with is made of that, too. So levels that are asked for again, with other SQL
+    above them or shaped otherwise, are the same numbers.
+    """
+    sets = sets_of(prepared, reuse)
+    members = {id(level.use) for levels in sets for level in levels}
+    return replace(
+        reuse,
+        uses=tuple(
+            tuple(_with_own(u, store) if id(u) in members else u for u in some)
+            for some in reuse.uses
+        ),
+    )
+
+
+def _with_own(use: Use, store: Store) -> Use:
+    view, asked = use.piece.view, use.piece.asked
+    if use.fresh is not None or any(k.measurement.view == view for k in use.known):
+        return use
+    enough = (
+        each
+        for each in store.measurements
+        if each.view == view and each.loss.amount >= asked.amount
+    )
+    own = next(enough, None)
+    if own is None:
+        return use
+    known = Known(own, store.shape(own.view.shape))
+    return replace(use, known=(*use.known, known))
+
+
+def sets_of(prepared: Prepared, reuse: Reuse) -> list[list[Level]]:
+    """Return the tables of a query that can be put together."""
+    uses = dict(zip(_names(prepared), reuse.uses, strict=True))
+    return levels_of(uses, fixed_by(prepared.program))
+
+
+def _names(prepared: Prepared) -> list[str]:
+    return [priced.step.name for priced in prepared.steps]
+
+
 def put_levels_together(
     levels: Sequence[Level],
     fresh: Mapping[int, StoredReadings],
@@ -131,8 +178,8 @@ def put_levels_together(
         return  # a list of groups is empty
     sources = _sources(levels, fresh, load)
     for name, _ in levels[0].piece.shape.moments:  # of all: they are related
-        made = {id(each): _estimated(each, name, sources, groups) for each in levels}
-        for each, values in _rounded(levels, made):
+        found = _estimated(levels, name, sources, groups)
+        for each, values in _rounded(levels, found):
             moment = _moment(each.piece, name)
             for group in groups[each.release]:
                 key = in_shape(each.piece, group.keys)
@@ -157,29 +204,36 @@ def _sources(
 
 
 def _estimated(
-    level: Level,
+    levels: Sequence[Level],
     name: str,
     sources: Sequence[Source],
     groups: Mapping[str, Sequence[Group]],
-) -> Values:
-    """Return the best estimate of one moment of a level."""
-    piece = level.piece
-    with_it = [
-        each
+) -> dict[int, Values]:
+    """Return the best estimates of one moment of all levels, by their identity."""
+    tables = [
+        (each, table_of_moment(each.shape, each.readings, name))
         for each in sources
         if name in dict(each.shape.moments)
-        and is_related(piece, each.view, each.shape, each.loss)
     ]
     sizes: dict[Axis, int] = {}
-    for each in with_it:
+    for each, _ in tables:
         for axis in frozenset(each.shape.domain or ()) - sizes.keys():
             sizes[axis] = groups_on(each.shape, axis, each.readings)
-    keys = [in_shape(piece, group.keys) for group in groups[level.release]]
-    places = {axis: places_of(piece.shape, axis) for axis in level.axes}
-    steps = dict(piece.shape.moments)[name]
-    wanted = Table(level.axes, places, dict.fromkeys(keys, 0), 1.0, steps)
-    tables = [table_of_moment(each.shape, each.readings, name) for each in with_it]
-    return put_together(wanted, tables, sizes)
+    made: Made = {}
+    found = {}
+    for level in levels:
+        piece = level.piece
+        keys = [in_shape(piece, group.keys) for group in groups[level.release]]
+        places = {axis: places_of(piece.shape, axis) for axis in level.axes}
+        steps = dict(piece.shape.moments)[name]
+        wanted = Table(level.axes, places, dict.fromkeys(keys, 0), 1.0, steps)
+        related = [
+            table
+            for each, table in tables
+            if is_related(piece, each.view, each.shape, each.loss)
+        ]
+        found[id(level)] = put_together(wanted, related, sizes, made)
+    return found
 
 
 def _moment(piece: Piece, name: str) -> Moment:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dpquery.kernel.levels import fixed_by, levels_of
+from dpquery.kernel.levels import sets_of
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
 from dpquery.plan.expressions import InSample
@@ -54,10 +54,7 @@ def level_notes(prepared: Prepared, reuse: Reuse) -> tuple[str, ...]:
     """Return whether the levels of ROLLUP and the like add up."""
     outputs = prepared.program.post.outputs or ()
     several = {o.cell.levels for o in outputs if o.cell and len(o.cell.levels) > 1}
-    names = [priced.step.name for priced in prepared.steps]
-    uses = dict(zip(names, reuse.uses, strict=True))
-    sets = levels_of(uses, fixed_by(prepared.program))
-    made = [{level.release for level in levels} for levels in sets]
+    made = [{level.release for level in levels} for levels in sets_of(prepared, reuse)]
     found = []
     if made and not prepared.shaping.any:
         found.append(

@@ -15,7 +15,7 @@ from dpquery.engines.base import Statement
 from dpquery.errors import DPQueryError, EngineFailure, LedgerError
 from dpquery.kernel.collect import collected
 from dpquery.kernel.estimates import estimate
-from dpquery.kernel.levels import fixed_by, levels_of, put_levels_together
+from dpquery.kernel.levels import put_levels_together, sets_of, with_own
 from dpquery.kernel.measurement import statements_of
 from dpquery.kernel.notes import level_notes, notes, reuse_notes
 from dpquery.kernel.payload import Published, from_text, to_text
@@ -141,7 +141,8 @@ def plan(prepared: Prepared, asked: Asked, ledger: Ledger) -> Planned:
             partial(_readings, ledger),
         )
     definition = prepared.loss.definition
-    return Planned(prepared, planned(prepared.steps, pieces, store, definition), store)
+    reuse = planned(prepared.steps, pieces, store, definition)
+    return Planned(prepared, with_own(reuse, prepared, store), store)
 
 
 @lru_cache(maxsize=64)
@@ -299,9 +300,7 @@ class _Run:
     def _put_together(self) -> None:
         """Let releases know of each other; then shape their cells, where asked to."""
         prepared, load = self.prepared, self.planned.store.load or _nothing
-        names = [priced.step.name for priced in prepared.steps]
-        uses = dict(zip(names, self.planned.reuse.uses, strict=True))
-        sets = levels_of(uses, fixed_by(prepared.program))
+        sets = sets_of(prepared, self.planned.reuse)
         fresh = {id(use): read(text) for use, text in self.fresh} if sets else {}
         for levels in sets:
             put_levels_together(levels, fresh, load, self.groups)

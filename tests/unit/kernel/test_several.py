@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dpquery.accounting.accountant import loss_of_events
+from dpquery.accounting.accountant import Promise, loss_of_events
+from dpquery.kernel.pricing import CANDIDATES
+from dpquery.kernel.ranked import ranked_together
 from dpquery.kernel.several import (
     DIVISIONS,
     UNITS,
@@ -24,6 +27,7 @@ from dpquery.kernel.several import (
     parts_of,
     tree,
 )
+from dpquery.noise.choice import rank_error
 from dpquery.noise.ranks import HALVES, quantile_penalties
 from dpquery.plan.aggregates import RankKind, RankTarget
 
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
     Released = Callable[..., Rows]
 
+LARGE = replace(TERMS, promise=Promise(50.0, 1e-6), epsilon=10.0, max_epsilon=50.0)
 DECILES = [f"0.{at}" for at in range(1, 10)]
 
 
@@ -150,7 +155,7 @@ def test_a_unit_moves_all_parts_of_a_depth_by_no_more_than_is_paid_for() -> None
         RankTarget(RankKind.QUANTILE, Fraction(at, 12)) for at in (1, 5, 6, 7, 9)
     ]
     depths, bins, most = tree(targets), 9, 0.0
-    for _ in range(300):
+    for _ in range(100):
         unit = {b: chance.randrange(4) for b in range(bins)}
         rest = {b: chance.choice([0, 0, 3, 40]) for b in range(bins)}
         both = {b: unit[b] + rest[b] for b in range(bins)}
@@ -198,6 +203,36 @@ def division_pairs(step: Step, one: Part, other: Part) -> list[tuple[int, int]]:
             strict=True,
         )
     ]
+
+
+def test_ranks_are_as_near_as_the_choices_promise(price: Price) -> None:
+    """
+    With real noise, but for one time in 1e9.
+
+    A choice is off by ``rank_error`` at most; a fine one also by what the coarse one
+    was, a division by both, and a depth by the one before it, for its aim is a mean of
+    what was chosen there.
+    """
+    (step,) = price(f"SELECT {asked(DECILES)} FROM orders", LARGE).steps
+    (choice,) = step.choices
+    assert isinstance(choice, PricedQuantiles)
+    ranking, values, each_has = step.step.rankings[0], 20_000, 100
+    histogram = {at * 10: each_has * ranking.steps for at in range(values)}
+    rows = values * each_has
+    found = ranked_together(step, choice, [histogram])
+    most = 0.0
+    for steps, depth in zip(tree(choice.targets), choice.depths, strict=True):
+        units = DIVISIONS * ranking.steps * HALVES
+        least = min(factor(each, steps) * each.aim.denominator for each in steps)
+        for made, _ in depth.all:
+            off = rank_error(made, CANDIDATES + 1, 1e-9 / 30)
+            most += off / units / least
+        for each in steps:
+            (value,) = found[each.at]
+            rank = (value - ranking.value.low) / 10
+            wanted = (each.at + 1) * rows / 10
+            assert abs(rank - wanted) <= most + 2
+    assert most < rows / 100  # and that is not far
 
 
 def test_parts_divide_the_rows() -> None:

@@ -132,6 +132,15 @@ def test_levels_still_add_up(service: Service) -> None:
     assert found["x", None] + found["y", None] == found[None, None]
 
 
+@pytest.mark.parametrize("level", ["ROLLUP", "CUBE"])
+def test_levels_are_made_of_the_same_measurements(service: Service, level: str) -> None:
+    """Where nothing is negative, nothing changes: by a and b, of 5,000 people."""
+    sql = f"SELECT a, b, COUNT(*) AS n FROM people GROUP BY {level} (a, b)"
+    session = service.session("alice")
+    raw = session.query(sql)
+    assert session.query(sql, nonnegative=True).rows == raw.rows
+
+
 @pytest.mark.parametrize(
     ("sql", "options"),
     [
