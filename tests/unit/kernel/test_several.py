@@ -229,9 +229,9 @@ def test_ranks_are_as_near_as_the_choices_promise(price: Price) -> None:
             most += off / units / least
         for each in steps:
             (value,) = found[each.at]
-            rank = (value - ranking.value.low) / 10
+            rank = (value - ranking.value.low) / 10 * each_has
             wanted = (each.at + 1) * rows / 10
-            assert abs(rank - wanted) <= most + 2
+            assert abs(rank - wanted) <= most + 2 * each_has
     assert most < rows / 100  # and that is not far
 
 
