@@ -71,6 +71,21 @@ OtherOption = Annotated[
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Show on stderr how the answer is made.")
 ]
+NonnegativeOption = Annotated[
+    bool,
+    typer.Option(
+        "--nonnegative",
+        help="Make counts, and sums of what is never negative, non-negative; they "
+        "still add up to the noisy total.",
+    ),
+]
+MonotoneOption = Annotated[
+    bool,
+    typer.Option(
+        "--monotone",
+        help="Let running totals along the one date or number of GROUP BY never fall.",
+    ),
+]
 StatsOption = Annotated[
     bool,
     typer.Option("--stats", help="One JSON line on stderr in place of words."),
@@ -90,6 +105,8 @@ class Question:
     other: bool
     explain: bool
     talk: Talk
+    nonnegative: bool = False
+    monotone: bool = False
 
 
 def query(  # noqa: PLR0913 -- one parameter an option
@@ -106,6 +123,8 @@ def query(  # noqa: PLR0913 -- one parameter an option
         ),
     ] = False,
     explain: ExplainOption = False,
+    nonnegative: NonnegativeOption = False,
+    monotone: MonotoneOption = False,
     as_of: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +160,8 @@ def query(  # noqa: PLR0913 -- one parameter an option
         other=other,
         explain=explain,
         talk=Talk(quiet=quiet, stats=stats),
+        nonnegative=nonnegative,
+        monotone=monotone,
     )
     with open_service(policy) as service:
         name = analyst_name(analyst, policy)
@@ -159,6 +180,8 @@ def price(  # noqa: PLR0913 -- one parameter an option
     dialect: DialectOption = "duckdb",
     other: OtherOption = False,
     explain: ExplainOption = False,
+    nonnegative: NonnegativeOption = False,
+    monotone: MonotoneOption = False,
     stats: StatsOption = False,
     quiet: QuietOption = False,
     policy: PolicyOption = None,
@@ -181,6 +204,8 @@ def price(  # noqa: PLR0913 -- one parameter an option
         other=other,
         dry_run=True,
         explain=explain,
+        nonnegative=nonnegative,
+        monotone=monotone,
         stats=stats,
         quiet=quiet,
         policy=policy,
@@ -275,6 +300,8 @@ def _answer(
                 dialect=question.dialect,
                 other=question.other,
                 as_of=as_of,
+                nonnegative=question.nonnegative,
+                monotone=question.monotone,
             )
         write(answer(release, where.form, intervals=intervals, sql=question.sql))
     if question.explain:
@@ -296,6 +323,8 @@ def _price(
         epsilon=question.epsilon,
         dialect=question.dialect,
         other=question.other,
+        nonnegative=question.nonnegative,
+        monotone=question.monotone,
     )
     if question.explain:
         talk.explained(cost.explain())

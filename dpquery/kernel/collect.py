@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dpquery.accounting.loss import Loss
     from dpquery.kernel.marginals import Axes, Axis
     from dpquery.kernel.measurement import Ask, Statements
-    from dpquery.kernel.pieces import Piece
+    from dpquery.kernel.pieces import Piece, Shape
     from dpquery.kernel.pricing import PricedStep
     from dpquery.kernel.readings import Key
     from dpquery.kernel.reuse import Known, Load, Use
@@ -83,7 +83,7 @@ def _merge(use: Use, groups: dict[Key, Group], load: Load, *, known_only: bool) 
     piece = use.piece
     earlier = [(known, load(known.measurement.id)) for known in use.known]
     if any(known.axes != _axes(piece) for known, _ in earlier):
-        keys = None if known_only else [_in_shape(piece, key) for key in groups]
+        keys = None if known_only else [in_shape(piece, key) for key in groups]
         made = _from_tables(use, earlier, keys, groups)
         for stored, better in made.items():
             key = _in_order(piece, stored)
@@ -135,7 +135,7 @@ def _from_tables(
     made: dict[Key, dict[Moment, Noisy]] = {key: {} for key in keys}
     for at, moment in enumerate(piece.moments):
         name, steps = piece.shape.moments[at]
-        tables = [_table(known, found, name) for known, found in earlier]
+        tables = [table_of_moment(k.shape, found, name) for k, found in earlier]
         places = {axis: places_of(piece.shape, axis) for axis in _axes(piece)}
         wanted = Table(_axes(piece), places, dict.fromkeys(keys, 0), 1.0, steps)
         if use.fresh is not None:
@@ -150,15 +150,16 @@ def _from_tables(
     return made
 
 
-def _table(known: Known, found: StoredReadings, moment: str) -> Table:
-    """Return one moment of an earlier measurement."""
-    column = [name for name, _ in known.shape.moments].index(moment)
+def table_of_moment(shape: Shape, found: StoredReadings, moment: str) -> Table:
+    """Return one moment of a measurement."""
+    column = [name for name, _ in shape.moments].index(moment)
+    axes = frozenset(shape.domain or ())
     return Table(
-        known.axes,
-        {axis: places_of(known.shape, axis) for axis in known.axes},
+        axes,
+        {axis: places_of(shape, axis) for axis in axes},
         {key: values[column] for key, values in found.values.items()},
         found.noise[column].scale,
-        dict(known.shape.moments)[moment],
+        dict(shape.moments)[moment],
     )
 
 
@@ -189,7 +190,7 @@ def _axes(piece: Piece) -> Axes:
     return frozenset(piece.shape.domain or ())
 
 
-def _in_shape(piece: Piece, key: Key) -> Key:
+def in_shape(piece: Piece, key: Key) -> Key:
     """Return a key of the release in the order of the piece's shape."""
     return tuple(key[at] for at in piece.order)
 
@@ -203,7 +204,7 @@ def _stored(use: Use, groups: Sequence[Group]) -> StoredReadings:
     for group in groups:
         terms = [group.readings[moment].terms[0][1] for moment in piece.moments]
         noise = tuple(reading.noise for reading in terms)
-        key = _in_shape(piece, group.keys)
+        key = in_shape(piece, group.keys)
         values[key] = tuple(reading.value for reading in terms)
         chosen[key] = tuple(group.chosen[each] for each in piece.choices)
     return StoredReadings(noise, values, chosen)

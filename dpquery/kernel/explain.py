@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.accounting.loss import Definition, Loss
+from dpquery.kernel.several import PricedQuantiles
 from dpquery.noise.calibration import Law
 from dpquery.plan.aggregates import (
     DistinctTotal,
@@ -174,14 +175,17 @@ def _law(noise: Additive, grid: float) -> str:
     return f"discrete {name} noise with σ {noise.std * grid:,.4g}"
 
 
-def _choice(step: ReleaseStep, choice: PricedChoice) -> str:
+def _choice(step: ReleaseStep, choice: PricedChoice | PricedQuantiles) -> str:
     ranking = step.rankings[choice.ranking]
     value = expression_text(ranking.value.expression)
     low, high = _ends(ranking.value)
     spent = sum((loss for _, loss in choice.levels[1:]), choice.levels[0][1])
-    rows = choice.levels[-1][0].scale / ranking.steps
+    rows = choice.levels[-1][0].scale / choice.units(ranking)
+    targets = ", ".join(target_text(target, value) for target in choice.targets)
+    if isinstance(choice, PricedQuantiles):
+        targets += f" together, the middle one first, in {len(choice.depths)} depths"
     return (
-        f"choose {target_text(choice.target, value)} among {ranking.bins:,} values "
+        f"choose {targets} among {ranking.bins:,} values "
         f"in [{low}, {high}] by rank: penalties with scale {rows:,.4g} rows, "
         f"{_spent(spent)}"
     )

@@ -115,30 +115,47 @@ class Table:
         return found
 
 
+Made: TypeAlias = "dict[tuple[Axes, tuple[int, ...]], dict[Key, Fraction]]"
+"""Parts that were put together, by the tables (by identity) that they are made of."""
+
+
 def put_together(
-    wanted: Table, tables: Sequence[Table], sizes: Sizes
+    wanted: Table, tables: Sequence[Table], sizes: Sizes, made: Made | None = None
 ) -> dict[Key, Noisy]:
     """
     Return the best estimate of *wanted*'s groups from *tables*, among them itself.
 
     *wanted* says which groups, in which order of keys; its values are not looked at.
+    *made* keeps parts from one call to the next, while the tables are kept.
 
     Raises:
         ValueError: some part of it is not known.
     """
     values = dict.fromkeys(wanted.values, Fraction(0))
+    made = {} if made is None else made
     for part in _parts(wanted.axes):
-        axes = sorted(part)
-        shares = _shares([each for each in tables if part <= each.axes], part, sizes)
+        with_it = [each for each in tables if part <= each.axes]
+        name = part, tuple(map(id, with_it))
+        if name not in made:
+            made[name] = _part(part, with_it, sizes)
+        axes, estimates = sorted(part), made[name]
         apart = Fraction(1, _product(wanted.axes - part, sizes))
-        for table, share in shares:
-            contrasts = _contrasts(table, axes, sizes)
-            scale = share * apart / (table.steps * _product(part, sizes))
-            for key in values:
-                values[key] += scale * contrasts[wanted.at(key, axes)]
+        for key in values:
+            values[key] += apart * estimates[wanted.at(key, axes)]
     known = [(each.axes, each.variance) for each in tables]
     deviation = math.sqrt(variance(wanted.axes, known, sizes))
     return {key: Noisy.normal(value, deviation) for key, value in values.items()}
+
+
+def _part(part: Axes, tables: Sequence[Table], sizes: Sizes) -> dict[Key, Fraction]:
+    """Return the best estimate of a part, by the groups of its axes in order."""
+    found: dict[Key, Fraction] = {}
+    axes = sorted(part)
+    for table, share in _shares(tables, part, sizes):
+        scale = share / (table.steps * _product(part, sizes))
+        for key, contrast in _contrasts(table, axes, sizes).items():
+            found[key] = found.get(key, Fraction(0)) + scale * contrast
+    return found
 
 
 def _contrasts(table: Table, axes: Sequence[Axis], sizes: Sizes) -> dict[Key, int]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from dpquery.kernel.ranked import Histogram, ranked
+from dpquery.kernel.ranked import Histogram, ranked, ranked_together
 from dpquery.kernel.readings import Group, Key, Noisy
+from dpquery.kernel.several import PricedQuantiles
 from dpquery.kernel.stored import StoredReadings
 from dpquery.noise.additive import measure
 from dpquery.plan.aggregates import Units
@@ -19,12 +20,13 @@ from dpquery.sql.lowering.lower import lower_release
 from dpquery.sql.lowering.rankings import lower_distinct, lower_ranking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dpquery.accounting.loss import Loss
     from dpquery.engines.sealed import Sealed
-    from dpquery.kernel.pricing import PricedStep
+    from dpquery.kernel.pricing import PricedChoice, PricedStep
     from dpquery.noise.calibration import Additive
+    from dpquery.plan.aggregates import RankTarget
     from dpquery.plan.profile import Sought
     from dpquery.plan.program import ReleaseStep
     from dpquery.sql.lowering.lower import EngineSQL
@@ -117,9 +119,9 @@ def measured(
         for choice in chosen:
             if choice.ranking == at:
                 value = step.rankings[at].value
-                picked = ranked(priced, choice, found)
-                for group, each in zip(groups, picked, strict=True):
-                    group.chosen[value, choice.target] = each
+                for target, picked in _picked(priced, choice, found):
+                    for group, each in zip(groups, picked, strict=True):
+                        group.chosen[value, target] = each
     return groups
 
 
@@ -141,6 +143,18 @@ def units_by_size(
         at: (count,) for at, count in zip(bins, noisy, strict=True)
     }
     return StoredReadings((noise,), values)
+
+
+def _picked(
+    priced: PricedStep,
+    choice: PricedChoice | PricedQuantiles,
+    histograms: Sequence[Histogram],
+) -> Iterable[tuple[RankTarget, list[Fraction]]]:
+    """Return what is chosen of each group, for every target of *choice*."""
+    if isinstance(choice, PricedQuantiles):
+        together = ranked_together(priced, choice, histograms)
+        return zip(choice.targets, together, strict=True)
+    return [(choice.target, ranked(priced, choice, histograms))]
 
 
 def _added_up(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dpquery.kernel.clipping import clipping_notes
+from dpquery.kernel.levels import sets_of
 from dpquery.kernel.other_row import CALLED, SHARE
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
@@ -52,6 +53,25 @@ def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
         found.append(
             "put together from answers by other groups, too: they are taken to list "
             "every row's group, as the policy says"
+        )
+    return tuple(found)
+
+
+def level_notes(prepared: Prepared, reuse: Reuse) -> tuple[str, ...]:
+    """Return whether the levels of ROLLUP and the like add up."""
+    outputs = prepared.program.post.outputs or ()
+    several = {o.cell.levels for o in outputs if o.cell and len(o.cell.levels) > 1}
+    made = [{level.release for level in levels} for levels in sets_of(prepared, reuse)]
+    found = []
+    if made and not prepared.shaping.any:
+        found.append(
+            "sums by fewer and by more groups were put together: they add up, but for "
+            "rounding"
+        )
+    if any(not any(set(levels) <= each for each in made) for levels in several):
+        found.append(
+            "levels of groups are measured apart, and need not add up: only sums and "
+            "counts of rows do, by groups whose lists are complete"
         )
     return tuple(found)
 

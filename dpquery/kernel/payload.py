@@ -14,6 +14,7 @@ from dpquery.cells import from_json as cell_from_json
 from dpquery.cells import to_json as cell_to_json
 from dpquery.errors import LedgerError
 from dpquery.noise import intervals
+from dpquery.results import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +31,23 @@ class Published:
     estimates: dict[str, list[Estimate | None]]
     """For each noisy column, a row's estimate with its noise."""
     notes: tuple[str, ...]
+    floored: tuple[str, ...] = ()
+    """Columns whose intervals begin at 0 at the lowest."""
+
+    def bars(self, confidence: float) -> dict[str, Sequence[Any]]:
+        """Return the intervals of all noisy columns."""
+        found = bars(self.estimates, confidence)
+        for name in self.floored:
+            found[name] = [
+                bar and Interval(max(0.0, bar.low), max(0.0, bar.high))
+                for bar in found[name]
+            ]
+        return found
 
 
 def to_text(published: Published) -> str:
     """Return *published* as JSON."""
-    data = {
+    data: dict[str, Any] = {
         "version": 1,
         "columns": published.columns,
         "rows": [[cell_to_json(cell) for cell in row] for row in published.rows],
@@ -44,6 +57,8 @@ def to_text(published: Published) -> str:
         },
         "notes": published.notes,
     }
+    if published.floored:
+        data["floored"] = published.floored
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -64,6 +79,7 @@ def from_text(text: str | None) -> Published:
                 for name, cells in data["estimates"].items()
             },
             notes=tuple(data["notes"]),
+            floored=tuple(data.get("floored", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         msg = "a stored answer cannot be read back"

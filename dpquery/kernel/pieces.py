@@ -193,14 +193,17 @@ def _choices(
 ) -> list[Piece]:
     found = []
     for at, choice in enumerate(priced.choices):
-        name = _choice_name(form, choice.ranking, choice.target)
-        shape = Shape(
-            Kind.CHOICE, *_groups(priced, form), (), (name,), 0, adds_up=False
-        )
+        named = {
+            _choice_name(form, choice.ranking, target): target
+            for target in choice.targets
+        }
+        names = tuple(sorted(named))
+        shape = Shape(Kind.CHOICE, *_groups(priced, form), (), names, 0, adds_up=False)
         asked = reduce(lambda a, b: a + b, (loss for _, loss in choice.levels))
-        chosen = (priced.step.rankings[choice.ranking].value, choice.target)
-        view = _view(form, shape, [name])
-        found.append(Piece(Kind.CHOICE, at, shape, view, asked, (), (chosen,), order))
+        value = priced.step.rankings[choice.ranking].value
+        chosen = tuple((value, named[name]) for name in names)
+        view = _view(form, shape, names)
+        found.append(Piece(Kind.CHOICE, at, shape, view, asked, (), chosen, order))
     return found
 
 
@@ -255,11 +258,12 @@ def _chosen(
 ) -> dict[str, tuple[GridValue, RankTarget]]:
     """Return everything that is chosen by rank, by its name."""
     return {
-        _choice_name(form, each.ranking, each.target): (
+        _choice_name(form, each.ranking, target): (
             priced.step.rankings[each.ranking].value,
-            each.target,
+            target,
         )
         for each in priced.choices
+        for target in each.targets
     }
 
 

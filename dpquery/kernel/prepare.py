@@ -15,6 +15,7 @@ from dpquery.accounting.allocation import split
 from dpquery.accounting.events import Event, Withholding
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused
+from dpquery.kernel.consistency import AS_MEASURED, Shaping
 from dpquery.kernel.estimates import estimate
 from dpquery.kernel.other_row import shares as divided
 from dpquery.kernel.other_row import with_other_row
@@ -70,11 +71,13 @@ class Prepared:
     """What is debited."""
     events: tuple[Event, ...]
     fingerprint: str
-    """Equal for queries with the same plan, noise and price."""
+    """Equal for queries with the same plan, noise, price and shaping."""
     histogram: Loss | None = None
     """What each histogram costs that it is waiting for."""
     other: bool = False
     """Whether a row was asked for that holds what is withheld."""
+    shaping: Shaping = AS_MEASURED
+    """What is made of released cells, on request (shaping.py)."""
 
     def column(self, release: str, name: str) -> tuple[PricedStep, ReleasedColumn]:
         """Return a column of the release called *release*."""

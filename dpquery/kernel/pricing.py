@@ -9,20 +9,13 @@ from dpquery.accounting.allocation import split
 from dpquery.accounting.events import Event, Withholding
 from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import QueryRefused
+from dpquery.kernel.several import PricedQuantiles, priced_quantiles, together
+from dpquery.kernel.shares import weight_of_each
 from dpquery.noise.calibration import Additive, Choice, calibrate, calibrate_choice
 from dpquery.noise.partition_selection import threshold
-from dpquery.noise.ranks import End, Quantile, Wanted, score_sensitivity
-from dpquery.plan.aggregates import (
-    AnyEstimator,
-    LinearEstimator,
-    Moment,
-    RankEstimator,
-    RankKind,
-    RatioEstimator,
-    Units,
-)
+from dpquery.noise.ranks import End, Quantile, Wanted, score_sensitivity, units_of_a_row
+from dpquery.plan.aggregates import Moment, RankKind, Units
 from dpquery.plan.analysis.sensitivity import unit_weights
-from dpquery.plan.rewrite.decompose_aggregates import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +30,6 @@ CANDIDATES = 1 << 10
 """Candidates of one choice; more are chosen among in two choices."""
 FIRST_CHOICE = (1.0, 2.0)
 """How two choices share a loss: the first only has to find the neighbourhood."""
-OF_PRESENCE = 1e-3
-"""The share of a count that says only whether a sum is of nothing."""
-OF_RANK_PRESENCE = 0.1
-"""The share of a count that says whether there is anything to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +63,18 @@ class PricedChoice:
     """The coarse choice and the fine one, or a fine one alone."""
 
     @property
+    def targets(self) -> tuple[RankTarget, ...]:
+        """The target, as one of several would be."""
+        return (self.target,)
+
+    @property
     def wanted(self) -> Wanted:
         """What is wanted, in the words of the noise."""
         return wanted(self.target)
+
+    def units(self, ranking: BoundedRanking) -> int:
+        """Return how many units of a penalty a row is away from the next."""
+        return units_of_a_row(self.wanted) * ranking.steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class PricedStep:
     step: ReleaseStep
     vectors: tuple[PricedVector, ...]
     unions: tuple[PricedUnion, ...]
-    choices: tuple[PricedChoice, ...]
+    choices: tuple[PricedChoice | PricedQuantiles, ...]
     delta: float
     """The chance of showing a group that should be withheld."""
     threshold: int | None
@@ -161,9 +159,11 @@ def priced(
     vectors = tuple(_vector(step, moments, next(losses)) for moments in _vectors(step))
     unions = tuple(_union(each.sensitivity, next(losses)) for each in step.distinct)
     choices = tuple(
-        _choice(at, ranking, target, next(losses))
+        priced_quantiles(at, ranking, next(losses), CANDIDATES)
+        if len(targets) > 1
+        else _choice(at, ranking, targets[0], next(losses))
         for at, ranking in enumerate(step.rankings)
-        for target in ranking.targets
+        for targets in _targets(ranking)
     )
     least = _threshold(step, vectors, delta) if step.withholds else None
     return PricedStep(step, vectors, unions, choices, delta, least)
@@ -204,6 +204,13 @@ def _choice(
     return PricedChoice(at, target, levels)
 
 
+def _targets(ranking: BoundedRanking) -> list[tuple[RankTarget, ...]]:
+    """Return the targets of a ranking, those that are chosen together as one."""
+    several = together(ranking)
+    alone = [(each,) for each in ranking.targets if each not in several]
+    return [several, *alone] if several else list(alone)
+
+
 def _threshold(
     step: ReleaseStep, vectors: Sequence[PricedVector], delta: float
 ) -> int | None:
@@ -222,39 +229,15 @@ def _threshold(
 
 
 def weights(step: ReleaseStep) -> list[float]:
-    """
-    Return how one release's loss is shared: vectors, unions, then choices.
-
-    Equal shares give equal relative errors. An average whose count nobody asked for
-    gives two thirds to its sum: theory.md 2.2, 1.77 instead of 2.18 at τ = 0.3. What
-    only says whether there is anything gets little.
-    """
-    shown: set[Moment] = set()
-    averaged: set[Moment] = set()
-    present: dict[Moment, float] = {}
-    for column in step.columns:
-        match column.estimator:
-            case LinearEstimator(presence=presence) | AnyEstimator(presence=presence):
-                shown |= set(moments_of(column.estimator)) - {presence}
-                if presence is not None:
-                    present.setdefault(presence, OF_PRESENCE)
-            case RankEstimator(presence=presence):
-                present[presence] = OF_RANK_PRESENCE
-            case _:
-                pass
-    for column in step.columns:
-        match column.estimator:
-            case RatioEstimator(numerator=numerator, denominator=denominator):
-                if denominator not in shown:
-                    averaged.add(numerator)
-            case _:
-                pass
-
-    def weight(moment: Moment) -> float:
-        if moment in present and moment not in shown and moment != Units():
-            return present[moment]
-        return 2.0 if moment in averaged else 1.0
-
-    found = [weight(step.moments[moments[0]].moment) for moments in _vectors(step)]
-    found += [weight(each.moment) for each in step.distinct]
-    return found + [1.0 for ranking in step.rankings for _ in ranking.targets]
+    """Return how one release's loss is shared: vectors, unions, then choices."""
+    of = weight_of_each(column.estimator for column in step.columns)
+    found = [
+        max(of.get(step.moments[at].moment, 1.0) for at in moments)
+        for moments in _vectors(step)
+    ]
+    found += [of.get(each.moment, 1.0) for each in step.distinct]
+    return found + [
+        float(len(targets))
+        for ranking in step.rankings
+        for targets in _targets(ranking)
+    ]

@@ -15,13 +15,15 @@ from dpquery.engines.base import Statement
 from dpquery.errors import DPQueryError, EngineFailure, LedgerError
 from dpquery.kernel.collect import collected
 from dpquery.kernel.estimates import estimate
+from dpquery.kernel.levels import put_levels_together, sets_of, with_own
 from dpquery.kernel.measurement import statements_of
-from dpquery.kernel.notes import notes, reuse_notes
+from dpquery.kernel.notes import level_notes, notes, reuse_notes
 from dpquery.kernel.other_row import with_row
 from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.pieces import pieces_of
 from dpquery.kernel.postprocess import Above, finite, table_of
 from dpquery.kernel.reuse import Reuse, Store, holdings_of, planned, sources_of
+from dpquery.kernel.shaping import floored, shaped_tables, shaping_notes
 from dpquery.kernel.stored import read
 from dpquery.ledger.chain import digest
 from dpquery.ledger.records import Charge, Outdated, View
@@ -140,7 +142,8 @@ def plan(prepared: Prepared, asked: Asked, ledger: Ledger) -> Planned:
             partial(_readings, ledger),
         )
     definition = prepared.loss.definition
-    return Planned(prepared, planned(prepared.steps, pieces, store, definition), store)
+    reuse = planned(prepared.steps, pieces, store, definition)
+    return Planned(prepared, with_own(reuse, prepared, store), store)
 
 
 @lru_cache(maxsize=64)
@@ -312,6 +315,7 @@ class _Run:
             self.fresh += fresh
             self.tables[name] = table_of(priced, found)
             self._withheld(priced.step)
+        self._put_together()
 
     def _withheld(self, step: ReleaseStep) -> None:
         """Put the row of what is withheld below the groups that are shown."""
@@ -322,6 +326,20 @@ class _Run:
             table, other = self.tables[step.other_of], self.tables[step.name]
             self.tables[step.other_of] = with_row(groups.step, table, other)
             self.others[step.other_of] = step.name
+
+    def _put_together(self) -> None:
+        """Let releases know of each other; then shape their cells, where asked to."""
+        prepared, load = self.prepared, self.planned.store.load or _nothing
+        sets = sets_of(prepared, self.planned.reuse)
+        fresh = {id(use): read(text) for use, text in self.fresh} if sets else {}
+        for levels in sets:
+            put_levels_together(levels, fresh, load, self.groups)
+        changed = {level.release for levels in sets for level in levels}
+        for priced in prepared.steps:
+            if priced.step.name in changed:
+                name = priced.step.name
+                self.tables[name] = table_of(priced, self.groups[name])
+        self.tables = shaped_tables(prepared, self.tables, sets)
 
     def _ask(self, lowered: EngineSQL) -> Sealed:
         given: dict[str, list[Any]] = {}
@@ -357,7 +375,13 @@ class _Run:
             columns=tuple(names[:shown]),
             rows=[finite(row[:shown]) for row in rows],
             estimates=estimates,
-            notes=(*notes(self.prepared), *reuse_notes(self.planned.reuse)),
+            notes=(
+                *notes(self.prepared),
+                *level_notes(self.prepared, self.planned.reuse),
+                *shaping_notes(self.prepared),
+                *reuse_notes(self.planned.reuse),
+            ),
+            floored=floored(self.prepared),
         )
 
     def _estimate(self, cell: Cell, number: int | None) -> Estimate | None:

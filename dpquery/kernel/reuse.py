@@ -281,7 +281,7 @@ def _missing_for_analyst(piece: Piece, store: Store) -> Loss | None:
     for each in store.holdings:
         shape = store.shape(each.view.shape)
         axes = frozenset(shape.domain or ())
-        if _is_related(piece, each.view, shape, each.loss) and axes <= sizes.keys():
+        if is_related(piece, each.view, shape, each.loss) and axes <= sizes.keys():
             known.append((axes, shape, each.loss.amount))
             divided |= axes
     if not set(piece.shape.domain or ()) <= divided:  # as if there were nobody else
@@ -295,12 +295,12 @@ def _tables(piece: Piece, store: Store) -> list[Known]:
     found = []
     for each in store.measurements:
         shape = store.shape(each.view.shape)
-        if _is_related(piece, each.view, shape, each.loss):
+        if is_related(piece, each.view, shape, each.loss):
             found.append(Known(each, shape))
     return found
 
 
-def _is_related(piece: Piece, view: View, shape: Shape, loss: Loss) -> bool:
+def is_related(piece: Piece, view: View, shape: Shape, loss: Loss) -> bool:
     """Return whether a table of the same rows has a part in common with a piece."""
     if view == piece.view:
         return True
@@ -317,7 +317,7 @@ def _is_related(piece: Piece, view: View, shape: Shape, loss: Loss) -> bool:
     apart = (wanted - axes) | (axes - wanted)
     if not apart <= piece.shape.complete_axes | shape.complete_axes:
         return False
-    gaussian = _variance(shape, loss.amount) >= ALMOST_GAUSSIAN**2
+    gaussian = variance_of(shape, loss.amount) >= ALMOST_GAUSSIAN**2
     return gaussian and related(wanted, axes)
 
 
@@ -352,9 +352,9 @@ def _missing_of_table(
     mine, axes = piece.shape, frozenset(piece.shape.domain or ())
     amounts = []
     for name, steps in mine.moments:
-        target = _variance(mine, piece.asked.amount) / steps**2
+        target = variance_of(mine, piece.asked.amount) / steps**2
         variances = [
-            (each, _variance(shape, amount) / dict(shape.moments)[name] ** 2)
+            (each, variance_of(shape, amount) / dict(shape.moments)[name] ** 2)
             for each, shape, amount in known
             if amount
         ]
@@ -365,7 +365,7 @@ def _missing_of_table(
     return _at_least(piece, max(amounts))
 
 
-def _variance(shape: Shape, amount: int) -> float:
+def variance_of(shape: Shape, amount: int) -> float:
     """Return σ² in sub-steps of noise that costs an amount of ρ; σ² = Δ²/(2ρ)."""
     return shape.sensitivity**2 * AMOUNT_UNITS / (2 * amount) if amount else math.inf
 

@@ -77,6 +77,11 @@ def score_sensitivity(wanted: Wanted, weight: int) -> int:
             assert_never(wanted)
 
 
+def units_of_a_row(wanted: Wanted) -> int:
+    """Return how far apart the penalties of two rows are, of one sub-step each."""
+    return HALVES * (wanted.denominator if isinstance(wanted, Quantile) else 1)
+
+
 def quantile_penalties(
     quantile: Quantile, histogram: Sequence[int], row: int
 ) -> list[int]:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
 from dpquery.kernel.blocks import Blocks, calendar_of
+from dpquery.kernel.consistency import Shaping
 from dpquery.kernel.prepare import Prepared, Terms, prepare
 from dpquery.kernel.release import Asked
+from dpquery.kernel.shaping import shaped
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
 from dpquery.service.access import dataset_promise, epsilon_to_spend
@@ -91,7 +93,8 @@ class Drafts:
             histogram=self.profiling.each(epsilon),
             other=question.other,
         )
-        return prepare(question.sql, snapshot.catalog, terms, question.dialect)
+        prepared = prepare(question.sql, snapshot.catalog, terms, question.dialect)
+        return shaped(prepared, Shaping(question.nonnegative, question.monotone))
 
     def asked(self, snapshot: Snapshot, granted: Grant, question: Question) -> Asked:
         """Return on whose behalf, and on which data, *question* is asked."""

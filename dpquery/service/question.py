@@ -15,3 +15,7 @@ class Question:
     dialect: str = "duckdb"
     other: bool = False
     """Whether a row is asked for that holds what is withheld."""
+    nonnegative: bool = False
+    """Whether counts, and sums of what is not negative, are made non-negative."""
+    monotone: bool = False
+    """Whether running totals along the one date or number of GROUP BY never fall."""

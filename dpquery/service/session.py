@@ -14,7 +14,6 @@ from dpquery.errors import (
     QueryRefused,
     SQLSyntaxError,
 )
-from dpquery.kernel import payload
 from dpquery.kernel.clipping import retained_shares
 from dpquery.kernel.counted import counts
 from dpquery.kernel.explain import explain
@@ -111,6 +110,8 @@ class Session:
         epsilon: float | None = None,
         dialect: str = "duckdb",
         other: bool = False,
+        nonnegative: bool = False,
+        monotone: bool = False,
     ) -> Price:
         """
         Return what *sql* would cost and how good its answer would be.
@@ -121,7 +122,10 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        prepared, asked = self.drafted(Question(sql, epsilon, dialect, other))
+        question = Question(
+            sql, epsilon, dialect, other, nonnegative=nonnegative, monotone=monotone
+        )
+        prepared, asked = self.drafted(question)
         backends = self._service.backends
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
@@ -146,6 +150,8 @@ class Session:
         dialect: str = "duckdb",
         as_of: str | None = None,
         other: bool = False,
+        nonnegative: bool = False,
+        monotone: bool = False,
     ) -> Release:
         """
         Answer *sql* with noise, and debit its price before any row is read.
@@ -156,6 +162,11 @@ class Session:
         nothing is charged. With *other*, one more row holds all groups together that
         are withheld because their keys are not public; it takes a tenth of the price.
 
+        With *nonnegative*, counts and sums of what is not negative are made so, and
+        still add up to the noisy total; with *monotone*, their running totals along
+        the one date or number of GROUP BY never fall. Both are made of the measured
+        numbers, before the SQL above reads them, and are free for a known answer.
+
         Raises:
             ConfigError: there is no answer from that time.
             SQLSyntaxError, QueryRefused: there is no private answer; not charged.
@@ -164,7 +175,9 @@ class Session:
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        question = Question(sql, epsilon, dialect, other)
+        question = Question(
+            sql, epsilon, dialect, other, nonnegative=nonnegative, monotone=monotone
+        )
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()
@@ -377,7 +390,7 @@ class Session:
             noisy=tuple(published.estimates),
             retained=retained_shares(prepared),
             explanation=price.explanation,
-            _intervals=lambda confidence: payload.bars(published.estimates, confidence),
+            _intervals=published.bars,
         )
 
     def _with_numbers(self, refusal: BudgetExceeded, loss: Loss) -> BudgetExceeded:

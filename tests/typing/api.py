@@ -44,6 +44,7 @@ def prices(session: dpquery.Session) -> None:
 def answers(session: dpquery.Session) -> None:
     """What an answer holds."""
     release = session.query("SELECT COUNT(*) FROM visits", dialect="duckdb")
+    session.query("SELECT COUNT(*) FROM visits", nonnegative=True, monotone=False)
     assert_type(release, dpquery.Release)
     assert_type(release.id, str)
     assert_type(release.columns, tuple[str, ...])

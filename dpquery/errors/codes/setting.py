@@ -138,6 +138,16 @@ TOPICS = (
         "Measure it for one analyst: dpquery profile visits --as alice.",
     ),
     Topic(
+        "DPQ428",
+        "there is nothing to make non-negative or monotone",
+        "`--nonnegative` and `--monotone` are for counts, and for sums of values whose "
+        "bounds begin at 0 or above; `--monotone` also needs an order, which is the "
+        "one date or number of GROUP BY. Averages and other columns stay as they are "
+        "measured. Nothing was charged.",
+        "Leave the option out, give the value bounds from 0, or group by one date or "
+        "number and otherwise by texts.",
+    ),
+    Topic(
         "DPQ430",
         "a policy is there already",
         "`dpquery init` writes a new policy and never touches one that is there: it "

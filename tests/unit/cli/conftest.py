@@ -183,19 +183,20 @@ class FakeSession:
         epsilon: float | None,
         dialect: str,
         as_of: str | None = None,
-        other: bool = False,
+        **options: bool,
     ) -> Release:
         self.asked.append((sql, epsilon, dialect))
-        self.as_of, self.other = as_of, other
+        self.as_of = as_of
+        self.options = options
         if self.failure is not None:
             raise self.failure
         return self.release
 
     def price(
-        self, sql: str, *, epsilon: float | None, dialect: str, other: bool = False
+        self, sql: str, *, epsilon: float | None, dialect: str, **options: bool
     ) -> Price:
         self.priced.append((sql, epsilon, dialect))
-        self.other = other
+        self.options = options
         if self.failure is not None:
             raise self.failure
         return PRICE

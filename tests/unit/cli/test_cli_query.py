@@ -58,11 +58,16 @@ def test_a_time_arrives(command: Command, service: Fake) -> None:
 
 
 @pytest.mark.parametrize("verb", ["query", "price"])
-def test_the_row_of_what_is_withheld(
+def test_what_is_made_of_cells_arrives(
     command: Command, service: Fake, verb: str
 ) -> None:
-    assert command(verb, SQL, "--other").status == 0
-    assert service.session_.other is True
+    for options in ((), ("--nonnegative",), ("--monotone", "--other")):
+        assert command(verb, SQL, *options).status == 0
+        assert service.session_.options == {
+            "nonnegative": "--nonnegative" in options,
+            "monotone": "--monotone" in options,
+            "other": "--other" in options,
+        }
 
 
 def test_quiet_says_nothing(command: Command) -> None:

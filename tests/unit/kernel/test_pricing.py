@@ -12,9 +12,10 @@ from dpquery.accounting.events import Withholding
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused
 from dpquery.kernel.prepare import expected
-from dpquery.kernel.pricing import OF_PRESENCE, OF_RANK_PRESENCE, weights
+from dpquery.kernel.pricing import weights
+from dpquery.kernel.shares import OF_PAIR, OF_PRESENCE, OF_RANK_PRESENCE
 from dpquery.noise.calibration import Law
-from dpquery.plan.aggregates import Units
+from dpquery.plan.aggregates import PairKind, Units
 
 from .conftest import PURE, TERMS
 
@@ -44,7 +45,15 @@ DP = "WITH DIFFERENTIAL_PRIVACY OPTIONS ({})"
         ("COUNT(DISTINCT note)", "", [1]),
         ("AVG(DISTINCT amount)", "", [1, 2]),
         ("SUM(amount)", "note", [1, 1]),  # the units decide which groups are shown
-        ("CORR(amount, order_id % 7)", "express", [1] * 6),
+        ("STDDEV(amount)", "express", [1] * 3),
+        ("CORR(amount, order_id % 7)", "express", OF_PAIR[PairKind.CORR]),
+        ("REGR_R2(amount, order_id % 7)", "express", OF_PAIR[PairKind.CORR]),
+        # of two columns, each moment gets what the one that needs it most would give
+        (
+            "REGR_SXX(amount, order_id % 7), REGR_COUNT(amount, order_id % 7)",
+            "express",
+            OF_PAIR[PairKind.REGR_SXX],
+        ),
     ],
 )
 def test_how_a_release_shares_its_loss(
@@ -52,7 +61,7 @@ def test_how_a_release_shares_its_loss(
 ) -> None:
     by = f"GROUP BY {group}" if group else ""
     (step,) = price(f"SELECT {items} FROM orders {by}").steps
-    assert weights(step.step) == shared
+    assert weights(step.step) == list(shared)
     whole = sum(loss.amount for loss in step.handed_out)
     parts = [sum(e.amount for e in each) for each in _measurements(step)]
     for part, weight in zip(parts, shared, strict=True):
