@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, assert_never
 
 from dpquery.kernel.spreads import pair_value, spread_value
-from dpquery.noise.intervals import Estimate, Linear, Ratio, point
+from dpquery.noise.intervals import Linear, Ratio, point
 from dpquery.plan.aggregates import (
     AnyEstimator,
     Estimator,
@@ -34,7 +34,7 @@ SURE = 3.0
 """Standard deviations that noise hardly ever exceeds."""
 
 
-def estimate(estimator: Estimator, readings: Readings) -> Estimate | None:
+def estimate(estimator: Estimator, readings: Readings) -> Linear | Ratio | None:
     """Return the estimate of one released cell, with its noise; ``None``: no law."""
     match estimator:
         case LinearEstimator(terms=terms):

@@ -30,6 +30,8 @@ class Published:
     estimates: dict[str, list[Estimate | None]]
     """For each noisy column, a row's estimate with its noise."""
     notes: tuple[str, ...]
+    flags: tuple[tuple[str, ...], ...] = ()
+    """For each row, what makes it doubtful; none at all where no row is."""
 
 
 def to_text(published: Published) -> str:
@@ -44,6 +46,8 @@ def to_text(published: Published) -> str:
         },
         "notes": published.notes,
     }
+    if published.flags:
+        data["flags"] = published.flags
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -64,6 +68,7 @@ def from_text(text: str | None) -> Published:
                 for name, cells in data["estimates"].items()
             },
             notes=tuple(data["notes"]),
+            flags=tuple(tuple(each) for each in data.get("flags", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         msg = "a stored answer cannot be read back"

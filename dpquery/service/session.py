@@ -371,6 +371,7 @@ class Session:
             noisy=tuple(published.estimates),
             explanation=price.explanation,
             _intervals=lambda confidence: payload.bars(published.estimates, confidence),
+            _flags=published.flags,
         )
 
     def _with_numbers(
