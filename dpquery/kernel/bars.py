@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dpquery.kernel.ends import ends_of
 from dpquery.kernel.estimates import estimate
 from dpquery.noise.intervals import point, unbounded
 from dpquery.plan.aggregates import (
     AnyEstimator,
     LinearEstimator,
     PairEstimator,
+    RankEstimator,
     SpreadEstimator,
     Units,
 )
+from dpquery.plan.expressions import TEMPORAL
 from dpquery.plan.program import LEVEL
 
 if TYPE_CHECKING:
@@ -79,21 +82,24 @@ def _cell(
         return None
     level, at = divmod(number, LEVEL)
     name = cell.levels[level]
-    _, column = sampling.prepared.column(name, cell.column)
-    return column, sampling.groups[name][at]
+    priced, column = sampling.prepared.column(name, cell.column)
+    return priced, column, sampling.groups[name][at]
 
 
 def _law(cell: Statistic | None) -> Estimate | None:
     """Return the estimate of a cell that has a law; of a chosen value, its ends."""
     if cell is None:
         return None
-    column, group = cell
+    priced, column, group = cell
+    if isinstance(column.estimator, RankEstimator):
+        temporal = column.type in TEMPORAL
+        return None if temporal else ends_of(priced, column, group)
     found = estimate(column.estimator, group.readings)
     return None if found is None or point(found) is None else found
 
 
 def _is_statistic(cell: Statistic) -> bool:
-    return isinstance(cell[0].estimator, SpreadEstimator | PairEstimator)
+    return isinstance(cell[1].estimator, SpreadEstimator | PairEstimator)
 
 
 def _statistics(

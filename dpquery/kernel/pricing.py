@@ -11,7 +11,7 @@ from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import QueryRefused
 from dpquery.noise.calibration import Additive, Choice, calibrate, calibrate_choice
 from dpquery.noise.partition_selection import threshold
-from dpquery.noise.ranks import End, Quantile, Wanted, score_sensitivity
+from dpquery.noise.ranks import Beside, End, Quantile, Wanted, score_sensitivity
 from dpquery.plan.aggregates import (
     AnyEstimator,
     LinearEstimator,
@@ -37,6 +37,9 @@ CANDIDATES = 1 << 10
 """Candidates of one choice; more are chosen among in two choices."""
 FIRST_CHOICE = (1.0, 2.0)
 """How two choices share a loss: the first only has to find the neighbourhood."""
+OF_CHOICE = {RankKind.QUANTILE: 2 / 3, RankKind.BELOW: 1 / 6, RankKind.ABOVE: 1 / 6}
+"""How a quantile and the ends of its interval share a loss: the quantile has a rank
+error that is 22 % larger than it would be without."""
 OF_PRESENCE = 1e-3
 """The share of a count that says only whether a sum is of nothing."""
 OF_RANK_PRESENCE = 0.1
@@ -132,11 +135,17 @@ def wanted(target: RankTarget) -> Wanted:
         case RankKind.HIGHEST:
             return End.HIGHEST
         case RankKind.QUANTILE:
-            fraction = target.fraction
-            if fraction is None:
-                msg = "a quantile has a fraction"
-                raise ValueError(msg)
-            return Quantile(fraction.numerator, fraction.denominator)
+            return _quantile(target)
+        case RankKind.BELOW | RankKind.ABOVE:
+            return Beside(_quantile(target), target.kind is RankKind.ABOVE)
+
+
+def _quantile(target: RankTarget) -> Quantile:
+    fraction = target.fraction
+    if fraction is None:
+        msg = "a quantile has a fraction"
+        raise ValueError(msg)
+    return Quantile(fraction.numerator, fraction.denominator)
 
 
 def priced(
@@ -252,4 +261,5 @@ def weights(step: ReleaseStep) -> list[float]:
 
     found = [weight(step.moments[moments[0]].moment) for moments in _vectors(step)]
     found += [weight(each.moment) for each in step.distinct]
-    return found + [1.0 for ranking in step.rankings for _ in ranking.targets]
+    targets = [target for ranking in step.rankings for target in ranking.targets]
+    return found + [OF_CHOICE.get(target.kind, 1.0) for target in targets]

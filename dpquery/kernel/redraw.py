@@ -11,36 +11,52 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from dpquery.kernel.estimates import LARGEST_INTEGER, SURE, value
+from dpquery.kernel.estimates import LARGEST_INTEGER, SURE, few, typed, value
+from dpquery.kernel.spreads import below_zero
 from dpquery.noise.calibration import Law
 from dpquery.noise.intervals import HALF_A_ROW
 from dpquery.plan.aggregates import (
     LinearEstimator,
     RankEstimator,
     RatioEstimator,
+    SpreadEstimator,
+    Units,
 )
 from dpquery.plan.rewrite.decompose_aggregates import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from fractions import Fraction
 
     from dpquery.kernel.readings import Group, Noisy
     from dpquery.noise.calibration import Additive
     from dpquery.noise.intervals import Reading
+    from dpquery.noise.sampled import Ends
     from dpquery.plan.aggregates import Moment
     from dpquery.plan.program import ReleasedColumn
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Drawn:
-    """A moment in one replicate; it stands where a noisy one does."""
+    """A moment in one replicate after the other; it stands where a noisy one does."""
 
     value: float
     deviation: float
+
+
+class Current(dict[int, Drawn]):
+    """
+    The moments of one replicate, found by the identity of what names them.
+
+    An estimator names its moments by the same objects each time, and to compare whole
+    expressions would take most of the time.
+    """
+
+    def __getitem__(self, moment: Any) -> Drawn:  # noqa: ANN401 -- a moment
+        return super().__getitem__(id(moment))
 
 
 @dataclass(slots=True)
@@ -63,8 +79,10 @@ class Redraw:
                     seed.update(repr(values).encode())
         return cls(count, Random(seed.digest()))  # noqa: S311 -- no secret
 
-    def cells(self, column: ReleasedColumn, group: Group) -> list[Any]:
-        """Return the replicates of one released cell."""
+    def cells(
+        self, column: ReleasedColumn, group: Group, ends: Ends | None = None
+    ) -> list[Any]:
+        """Return the replicates of one released cell, chosen by rank between *ends*."""
         match column.estimator:
             case LinearEstimator(terms=terms, integer=integer, presence=presence):
                 cells = self._sums(terms, group)
@@ -87,6 +105,8 @@ class Redraw:
                     else max(low, min(high, centre + grid * s / n))
                     for s, n in pairs
                 ]
+            case RankEstimator(presence=presence):
+                return self._chosen(column, presence, group, ends)
             case _:
                 return self._others(column, group)
 
@@ -103,18 +123,44 @@ class Redraw:
         """
         Return replicates of what is no sum or mean.
 
-        What was chosen by rank has no law; nothing is known of it here but that it was
-        another value.
+        A variance that noise has made negative is shown as 0, and drawn around 0: as it
+        was measured, nearly all of its replicates would be 0, too.
         """
-        if isinstance(column.estimator, RankEstimator):
-            return [None] * self.count
-        read = {m: self.moment(m, group) for m in moments_of(column.estimator)}
-        deviations = {m: group.readings[m].deviation for m in read}
+        read = [(m, self.moment(m, group)) for m in moments_of(column.estimator)]
+        lift = 0.0
+        if isinstance(column.estimator, SpreadEstimator):
+            lift = below_zero(column.estimator, group.readings)
+        current = Current(
+            {id(m): Drawn(0.0, group.readings[m].deviation) for m, _ in read}
+        )
+        readings: Any = current
         found = []
         for at in range(self.count):
-            drawn: Any = {m: Drawn(x[at], deviations[m]) for m, x in read.items()}
-            found.append(value(column, drawn, {}))
+            for moment, replicates in read:
+                current[moment].value = replicates[at]
+            if isinstance(column.estimator, SpreadEstimator):
+                current[column.estimator.square].value += lift
+            found.append(value(column, readings, {}))
         return found
+
+    def _chosen(
+        self, column: ReleasedColumn, presence: Units, group: Group, ends: Ends | None
+    ) -> list[Any]:
+        """
+        Return replicates of a value that was chosen by rank.
+
+        It has no law, but an interval: each replicate is one of its ends, so that no
+        bar of what is computed from it is too short. NULL where there is no interval.
+        """
+        if ends is None:
+            return [None] * self.count
+        values = [typed(Fraction(end), column.type) for end in (ends.low, ends.high)]
+        deviation = group.readings[presence].deviation
+        counts = self.moment(presence, group)
+        drawn = self.chance.choices(values, k=self.count)
+        return [
+            None if few(n, deviation) else x for x, n in zip(drawn, counts, strict=True)
+        ]
 
     def moment(self, moment: Moment, group: Group) -> list[float]:
         """Return the replicates of a noisy moment of a group."""

@@ -14,8 +14,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dpquery.engines.released import ReleasedColumn as Column
+from dpquery.kernel.ends import ends_of
 from dpquery.kernel.redraw import Redraw
-from dpquery.noise.sampled import sampled
+from dpquery.noise.sampled import sampled, sampled_interval
 from dpquery.plan.aggregates import PairEstimator, PairKind, SpreadEstimator
 from dpquery.plan.program import REPLICATES
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from dpquery.kernel.postprocess import Above, Row, Table
     from dpquery.kernel.prepare import Prepared
+    from dpquery.kernel.pricing import PricedStep
     from dpquery.kernel.readings import Group
     from dpquery.noise.sampled import Sampled
     from dpquery.plan.aggregates import Estimator
@@ -32,13 +34,18 @@ if TYPE_CHECKING:
 COUNTS = (999, 399, 199, 99)
 """How often noise is drawn again, if there is room: (B + 1) times 2.5 % is about whole,
 which is what makes quantiles of replicates unbiased."""
-MOST_ROWS = 200_000
-"""Released rows of all replicates; larger answers have fewer, and then no bars."""
-MOST_STATISTICS = 60_000
-"""Statistics of all replicates; each takes some 10 microseconds."""
+MOST_ROWS = 50_000
+"""Released rows of all replicates, about half a second; larger answers have fewer."""
+MOST_STATISTICS = 50_000
+"""Statistics of all replicates: each takes some 10 microseconds."""
+MOST_BIAS = 0.25
+"""How far the middle of the replicates may be from a cell that several rows meet in, in
+half widths of its interval."""
+AT_LEAST = 4
+"""How many times as much is done for the least number of replicates."""
 
 Bars: TypeAlias = "list[Sampled | None]"
-Statistic: TypeAlias = "tuple[ReleasedColumn, Group]"
+Statistic: TypeAlias = "tuple[PricedStep, ReleasedColumn, Group]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +77,7 @@ class Sampling:
         return [
             None
             if each is None
-            else sampled(redraw.cells(*each), *bounds_of(each[0].estimator))
+            else sampled(redraw.cells(*each[1:]), *bounds_of(each[1].estimator))
             for each in cells
         ]
 
@@ -100,6 +107,11 @@ class Sampling:
                 None if rows is None else _bar(row[at], [each[at] for each in rows])
                 for row, rows in zip(self.rows, found, strict=True)
             ]
+            if not again.levels:
+                column = [
+                    None if _is_biased(row[at], bar) else bar
+                    for row, bar in zip(self.rows, column, strict=True)
+                ]
             if any(each is not None and each.varies for each in column):
                 bars[at] = column
         return bars
@@ -119,7 +131,8 @@ class Sampling:
         """Return the released tables of all replicates, one below the other."""
         number = Column(again.number, "BIGINT")
         numbers = [(at,) for at in range(redraw.count + 1)]
-        found: dict[str, Table] = {REPLICATES: ((number,), numbers)}
+        every = (Column(again.every, "BIGINT"),)
+        found: dict[str, Table] = {REPLICATES: (every, numbers)}
         for priced in self.prepared.steps:
             name = priced.step.name
             if name not in again.computed.released:
@@ -127,7 +140,10 @@ class Sampling:
             head, own = self.tables[name]
             rows = [(*row, 0) for row in own]
             for at, group in enumerate(self.groups[name]):
-                cells = [redraw.cells(each, group) for each in priced.step.columns]
+                cells = [
+                    redraw.cells(each, group, ends_of(priced, each, group))
+                    for each in priced.step.columns
+                ]
                 made = zip(*cells, strict=True) if cells else [()] * redraw.count
                 rows += [
                     (*group.keys, *row, at, drawn)
@@ -187,7 +203,9 @@ class Sampling:
 
 def _count(number: int, most: int) -> int:
     """Return how many replicates there is room for; 0 for too few."""
-    return next((b for b in COUNTS if b * max(1, number) <= most), 0)
+    fitting = (b for b in COUNTS if b * max(1, number) <= most)
+    least = COUNTS[-1]
+    return next(fitting, least if least * number <= AT_LEAST * most else 0)
 
 
 def _mixed(group: Group) -> bool:
@@ -216,10 +234,24 @@ def _hashable(cell: object) -> object:
 
 
 def _bar(cell: object, replicates: Sequence[object]) -> Sampled | None:
-    """Return the bar of a cell; ``None`` for what is no number, or never varies."""
-    if _number(cell) is None:
+    """Return the bar of a cell; ``None`` for what is no number."""
+    number = _number(cell)
+    if number is None:
         return None
-    return sampled([_number(each) for each in replicates])
+    return sampled([_number(each) for each in replicates], around=number)
+
+
+def _is_biased(cell: object, bar: Sampled | None) -> bool:
+    """
+    Return whether noise moves a cell to one side, as it does a maximum.
+
+    What it has done to the cell already is then not to be told from its replicates.
+    """
+    number = _number(cell)
+    if number is None or bar is None:
+        return False
+    ends = sampled_interval(bar, 0.05)
+    return abs(bar.middle - number) > MOST_BIAS * (ends.high - ends.low) / 2
 
 
 def _number(cell: object) -> float | None:

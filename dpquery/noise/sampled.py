@@ -65,6 +65,7 @@ def sampled(
     replicates: Iterable[float | None],
     least: float = -math.inf,
     most: float = math.inf,
+    around: float | None = None,
 ) -> Sampled | None:
     """
     Return the quantiles of *replicates*; ``None`` if none is a number.
@@ -72,6 +73,9 @@ def sampled(
     What is NULL could have been anything, so it counts as below all others at the lower
     end, and above all others at the upper one. Quantiles are at ranks p (B + 1), so
     that another draw falls below with chance p exactly.
+
+    *Around* a value, each end is at least as far from it as the other: where nothing is
+    known of what is computed, it may have a kink, as ABS at 0, and the truth be behind.
     """
     given = list(replicates)
     finite = sorted(x for x in given if x is not None and math.isfinite(x))
@@ -88,6 +92,12 @@ def sampled(
         for tail in TAILS
         if tail * (count + 1) >= 1
     )
+    if around is not None:
+        twice = 2 * around
+        tails = tuple(
+            (tail, min(below, twice - above), max(above, twice - below))
+            for tail, below, above in tails
+        )
     return Sampled(_at(finite, (len(finite) + 1) / 2), tails, least, most)
 
 

@@ -132,6 +132,8 @@ class Replicated:
 
     computed: Computed
     """Its first column is the number of the replicate; it reads REPLICATES, too."""
+    every: str
+    """The column of REPLICATES."""
     number: str
     """The column of every released table that says its rows' replicate."""
     columns: tuple[bool, ...] | None

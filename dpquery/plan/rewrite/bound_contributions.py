@@ -219,5 +219,7 @@ def bound_rankings(
         clip = math.ceil(limit * steps)
         bins = min(value.high - value.low + 1, MOST_BINS)
         delta = sensitivity(clip + CLIP_ROOM, how)
-        found.append(BoundedRanking(value, bins, tuple(targets), steps, clip, delta))
+        ends = tuple(end for target in targets for end in target.ends)
+        chosen = (*targets, *ends)
+        found.append(BoundedRanking(value, bins, chosen, steps, clip, delta))
     return tuple(found)

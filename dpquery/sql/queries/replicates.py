@@ -43,14 +43,18 @@ def replicated(
         if not any(columns):
             return None
     levels = _rowwise(answer) if len(found.rows) == 1 else ()
-    number = binder.alias("replicate")
-    tree = _for_each(_loose(found.tree, rowwise=bool(levels)), number, binder)
+    # two names: some of what is written for the engine has no names of tables
+    every, number = (binder.alias(name) for name in ("each_replicate", "replicate"))
+    loose = _loose(found.tree, rowwise=bool(levels))
+    tree = _for_each(loose, every, number, binder)
     if tree is None:
         return None
-    return Replicated(computed(tree, binder), number, columns, levels)
+    return Replicated(computed(tree, binder), every, number, columns, levels)
 
 
-def _for_each(tree: exp.Query, number: str, binder: QueryBinder) -> exp.Select | None:
+def _for_each(
+    tree: exp.Query, every: str, number: str, binder: QueryBinder
+) -> exp.Select | None:
     """
     Return *tree* as it is for each replicate; ``None`` if it reads no released table.
 
@@ -58,7 +62,7 @@ def _for_each(tree: exp.Query, number: str, binder: QueryBinder) -> exp.Select |
     subquery, which the engine computes for all replicates at once.
     """
     around, inside = (binder.alias(name) for name in ("replicates", "answer"))
-    mine = released_column(around, number)
+    mine = released_column(around, every)
     columns = {
         each.name: [
             *(key.name for key in each.keys),
@@ -100,15 +104,27 @@ def _loose(tree: exp.Query, *, rowwise: bool) -> exp.Query:
     """Return a copy of *tree* that shows all of its rows, in any order."""
     loose = tree.copy()
     distinct = loose.args.get("distinct")
-    if distinct is None or not distinct.args.get("on"):
+    if not isinstance(distinct, exp.Distinct) or not distinct.args.get("on"):
         for clause in _CHOOSES:
             loose.set(clause, None)
     if rowwise:
         for select in loose.find_all(exp.Select):
             select.set("where", None)
-    elif isinstance(loose, exp.Select) and loose.find(exp.Window) is None:
+    elif isinstance(loose, exp.Select) and not _has_window(loose):
         loose.set("having", None)
+        if not _merges(loose):
+            loose.set("where", None)
     return loose
+
+
+def _has_window(select: exp.Select) -> bool:
+    return any(each.find(exp.Window) is not None for each in select.expressions)
+
+
+def _merges(select: exp.Select) -> bool:
+    """Return whether rows of several tables, or several rows, meet in one."""
+    merging = ("joins", "laterals", "distinct")
+    return any(select.args.get(each) for each in merging) or is_aggregation(select)
 
 
 def _rowwise(answer: AnswerQuery) -> tuple[str, ...]:
