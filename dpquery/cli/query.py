@@ -24,7 +24,7 @@ from dpquery.cli.options import (
     target,
 )
 from dpquery.cli.output import destination
-from dpquery.cli.render import Format, answer
+from dpquery.cli.render import Format, answer, legend
 from dpquery.cli.talk import Colour, Talk, UsageError
 from dpquery.errors import ConfigError
 
@@ -83,6 +83,15 @@ class Question:
     talk: Talk
 
 
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Which error bars an answer has."""
+
+    shown: bool = True
+    simultaneous: bool = False
+    """Whether they hold all together."""
+
+
 def query(  # noqa: PLR0913 -- one parameter an option
     sql: SqlArgument = None,
     *,
@@ -107,6 +116,13 @@ def query(  # noqa: PLR0913 -- one parameter an option
     ] = None,
     no_intervals: Annotated[
         bool, typer.Option("--no-intervals", help="Leave the error bars out.")
+    ] = False,
+    simultaneous: Annotated[
+        bool,
+        typer.Option(
+            "--simultaneous",
+            help="Error bars that hold at 95 % all together; wider for it.",
+        ),
     ] = False,
     stats: StatsOption = False,
     quiet: QuietOption = False,
@@ -137,7 +153,8 @@ def query(  # noqa: PLR0913 -- one parameter an option
             if dry_run:
                 _price(session, question, _subject(policy, name), form, where)
             else:
-                _answer(session, question, where, as_of, intervals=not no_intervals)
+                bars = Bars(not no_intervals, simultaneous)
+                _answer(session, question, where, as_of, bars)
 
 
 def price(  # noqa: PLR0913 -- one parameter an option
@@ -248,8 +265,7 @@ def _answer(
     question: Question,
     where: Target,
     as_of: str | None,
-    *,
-    intervals: bool,
+    bars: Bars,
 ) -> None:
     """Ask, write the answer, and then say what it cost."""
     talk = question.talk
@@ -262,10 +278,14 @@ def _answer(
                 dialect=question.dialect,
                 as_of=as_of,
             )
-        write(answer(release, where.form, intervals=intervals))
+        intervals, together = bars.shown, bars.simultaneous
+        write(answer(release, where.form, intervals=intervals, simultaneous=together))
     if question.explain:
         talk.explained(release.explain())
     talk.answered(release, total)
+    marks = legend(release) if where.form is Format.TABLE else None
+    if marks is not None:
+        talk.note(marks)
 
 
 def _price(

@@ -50,14 +50,35 @@ class Sheet:
     rows: Sequence[tuple[Cell, ...]]
     bars: Mapping[str, Sequence[Interval | None]] = field(default_factory=dict)
     """The error bars of the cells of a column, which a table shows as ``± 12``."""
+    marks: Sequence[str] = ()
+    """A sign for each row that is doubtful, which a table shows behind it."""
 
 
-def answer(release: Release, form: Format, *, intervals: bool) -> Sheet:
+MARKS: Mapping[str, str] = {"near the threshold": "~", "group too small": "!"}
+"""The signs of flagged rows."""
+
+
+def answer(
+    release: Release, form: Format, *, intervals: bool, simultaneous: bool = False
+) -> Sheet:
     """Lay out a release: error bars within the cells of a table, else beside them."""
     if form is Format.TABLE:
-        bars = release.intervals() if intervals else {}
-        return Sheet(release.columns, release.rows, bars)
-    return Sheet(*release.table(intervals=intervals))
+        bars = release.intervals(simultaneous=simultaneous) if intervals else {}
+        marks = ["".join(MARKS[flag] for flag in row) for row in release.flags()]
+        return Sheet(release.columns, release.rows, bars, marks if any(marks) else ())
+    return Sheet(*release.table(intervals=intervals, simultaneous=simultaneous))
+
+
+def legend(release: Release) -> str | None:
+    """Return what the signs behind the rows of a table mean; ``None``: there are none.
+
+    >>> from types import SimpleNamespace
+    >>> legend(SimpleNamespace(flags=lambda: [(), ("near the threshold",)]))
+    '~ near the threshold'
+    """
+    flags = {flag for row in release.flags() for flag in row}
+    found = [f"{sign} {flag}" for flag, sign in MARKS.items() if flag in flags]
+    return " · ".join(found) or None
 
 
 def check_library(form: Format) -> None:
@@ -198,6 +219,8 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
         grid.add_column(
             Text(printable(name)), justify="right" if numeric else "left", no_wrap=True
         )
+    if sheet.marks:
+        grid.add_column("")
     for at, row in enumerate(sheet.rows):
         grid.add_row(
             *(
@@ -207,7 +230,8 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
                     _shown(cell, sheet.bars[name][at] if name in sheet.bars else None)
                 )
                 for name, cell in zip(sheet.columns, row, strict=True)
-            )
+            ),
+            *([sheet.marks[at]] if sheet.marks else []),
         )
     sink = io.StringIO()
     # As wide as the data: a terminal wraps or scrolls, but no digit may be cut off.

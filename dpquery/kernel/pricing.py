@@ -39,7 +39,7 @@ FIRST_CHOICE = (1.0, 2.0)
 """How two choices share a loss: the first only has to find the neighbourhood."""
 OF_CHOICE = {RankKind.QUANTILE: 2 / 3, RankKind.BELOW: 1 / 6, RankKind.ABOVE: 1 / 6}
 """How a quantile and the ends of its interval share a loss: the quantile has a rank
-error that is 22 % larger than it would be without."""
+error that is 22 % larger than it would be without them."""
 OF_PRESENCE = 1e-3
 """The share of a count that says only whether a sum is of nothing."""
 OF_RANK_PRESENCE = 0.1
@@ -261,5 +261,10 @@ def weights(step: ReleaseStep) -> list[float]:
 
     found = [weight(step.moments[moments[0]].moment) for moments in _vectors(step)]
     found += [weight(each.moment) for each in step.distinct]
-    targets = [target for ranking in step.rankings for target in ranking.targets]
-    return found + [OF_CHOICE.get(target.kind, 1.0) for target in targets]
+    return found + [
+        OF_CHOICE.get(target.kind, 1.0)
+        if set(target.ends) <= set(ranking.targets)
+        else 1.0
+        for ranking in step.rankings
+        for target in ranking.targets
+    ]

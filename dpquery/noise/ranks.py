@@ -170,8 +170,8 @@ def beside_penalties(
 
     The outermost candidate on that side covers everything beyond it, so that there is
     always one without a penalty, and all candidates on the wrong side of the quantile
-    have one of at least *apart*. The *outside* first and last numbers are of rows that
-    no candidate has, and the next ones are the outermost then.
+    have one of at least *apart*, which is a row or more. The *outside* first and last
+    numbers are of rows that no candidate has, and the next ones are the outermost then.
 
     >>> half = Quantile(1, 2)
     >>> beside_penalties(Beside(half, above=False), [0, 1, 0, 1, 2], row=1, apart=6)

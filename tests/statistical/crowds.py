@@ -35,9 +35,9 @@ analysts: {{alice: {{epsilon: 1e9}}}}
 """
 DATA = f"""
 CREATE TABLE people (id BIGINT, g INTEGER, s VARCHAR, x DOUBLE, y DOUBLE);
-INSERT INTO people SELECT i, i // {PEOPLE}, ['a', 'b'][1 + i % 2],
-  (i % {PEOPLE} * 37) % 100, ((i % {PEOPLE} * 37) % 100 + (i % {PEOPLE} * 53) % 60) % 101
-FROM range({GROUPS * PEOPLE}) AS r(i);
+INSERT INTO people SELECT i, i // {PEOPLE}, ['a', 'b'][1 + i % 2], (n * 37) % 100,
+  (n * 37 % 100 + n * 53 % 60) % 101
+FROM (SELECT i, i % {PEOPLE} AS n FROM range({GROUPS * PEOPLE}) AS r(i));
 """
 
 

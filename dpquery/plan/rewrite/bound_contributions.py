@@ -36,6 +36,7 @@ from dpquery.plan.analysis.sensitivity import (
     sensitivity,
     sub_steps,
 )
+from dpquery.plan.expressions import TEMPORAL
 from dpquery.plan.program import (
     BoundedDistinct,
     BoundedMoment,
@@ -219,7 +220,9 @@ def bound_rankings(
         clip = math.ceil(limit * steps)
         bins = min(value.high - value.low + 1, MOST_BINS)
         delta = sensitivity(clip + CLIP_ROOM, how)
-        ends = tuple(end for target in targets for end in target.ends)
+        ends = [end for target in targets for end in target.ends]
+        if value.expression.type in TEMPORAL:  # intervals are of numbers
+            ends = []
         chosen = (*targets, *ends)
         found.append(BoundedRanking(value, bins, chosen, steps, clip, delta))
     return tuple(found)

@@ -42,7 +42,7 @@ def replicated(
         columns = tuple(n and not s for n, s in zip(columns, shown, strict=True))
         if not any(columns):
             return None
-    levels = _rowwise(answer) if len(found.rows) == 1 else ()
+    levels = _rowwise(answer, outermost=True) if len(found.rows) == 1 else ()
     # two names: some of what is written for the engine has no names of tables
     every, number = (binder.alias(name) for name in ("each_replicate", "replicate"))
     loose = _loose(found.tree, rowwise=bool(levels))
@@ -127,12 +127,17 @@ def _merges(select: exp.Select) -> bool:
     return any(select.args.get(each) for each in merging) or is_aggregation(select)
 
 
-def _rowwise(answer: AnswerQuery) -> tuple[str, ...]:
-    """Return the released tables of one row of which each row of *answer* is made."""
+def _rowwise(answer: AnswerQuery, *, outermost: bool) -> tuple[str, ...]:
+    """
+    Return the released tables of one row of which each row of *answer* is made.
+
+    What says which rows the *outermost* SELECT shows is left out.
+    """
     tree = answer.tree
     if not isinstance(tree, exp.Select) or answer.names is None:
         return ()
-    merging = ("joins", "laterals", "distinct", "limit", "offset", "sample", "qualify")
+    merging: tuple[str, ...] = ("joins", "laterals", "distinct", "sample")
+    merging += () if outermost else _CHOOSES[1:]
     if any(tree.args.get(each) for each in merging) or is_aggregation(tree):
         return ()
     where = tree.args.get("where")
@@ -144,7 +149,9 @@ def _rowwise(answer: AnswerQuery) -> tuple[str, ...]:
     source = tree.args["from_"].this if tree.args.get("from_") else None
     if source is None or source.args.get("pivots") or source.args.get("sample"):
         return ()
-    return _rowwise(answer.sources[0][1]) if len(answer.sources) == 1 else ()
+    if len(answer.sources) != 1:
+        return ()
+    return _rowwise(answer.sources[0][1], outermost=False)
 
 
 def _noisy(answer: AnswerQuery) -> tuple[bool, ...] | None:
