@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from dpquery.engines.released import ReleasedColumn as Column
 from dpquery.kernel.ends import ends_of
+from dpquery.kernel.postprocess import numbers
 from dpquery.kernel.redraw import Redraw
 from dpquery.noise.sampled import sampled, sampled_interval
 from dpquery.plan.aggregates import PairEstimator, PairKind, SpreadEstimator
@@ -129,10 +129,9 @@ class Sampling:
 
     def _tables(self, again: Replicated, redraw: Redraw) -> dict[str, Table]:
         """Return the released tables of all replicates, one below the other."""
-        number = Column(again.number, "BIGINT")
-        numbers = [(at,) for at in range(redraw.count + 1)]
-        every = (Column(again.every, "BIGINT"),)
-        found: dict[str, Table] = {REPLICATES: (every, numbers)}
+        number = numbers(again.number)
+        every = [(at,) for at in range(redraw.count + 1)]
+        found: dict[str, Table] = {REPLICATES: ((numbers(again.every),), every)}
         for priced in self.prepared.steps:
             name = priced.step.name
             if name not in again.computed.released:

@@ -37,7 +37,7 @@ KINDS = {
     "correlation": ("SELECT g, CORR(y, x) AS v FROM people GROUP BY g", 5),
     "slope": ("SELECT g, REGR_SLOPE(y, x) AS v FROM people GROUP BY g", 5),
     "intercept": ("SELECT g, REGR_INTERCEPT(y, x) AS v FROM people GROUP BY g", 5),
-    "ratio": ("SELECT g, SUM(x) / SUM(y) AS v FROM people GROUP BY g", 2),
+    "ratio": ("SELECT g, SUM(x) / SUM(y) AS v FROM people GROUP BY g", 10),
     "share": (
         (
             "SELECT g, n / SUM(n) OVER () AS v FROM"
@@ -51,8 +51,8 @@ KINDS = {
     ),
     "join": (
         (
-            "SELECT a.g, a.n - b.m AS v FROM (SELECT g, COUNT(*) AS n FROM people GROUP BY"
-            " g) AS a JOIN (SELECT g, SUM(x) / 100 AS m FROM people GROUP BY g) AS b"
+            "SELECT a.g, a.n - b.m AS v FROM (SELECT g, COUNT(*) AS n FROM people"
+            " GROUP BY g) AS a JOIN (SELECT g, SUM(x) / 100 AS m FROM people GROUP BY g) AS b"
             " ON a.g = b.g"
         ),
         1,
