@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dpquery.kernel.ends import ends_of
 from dpquery.kernel.postprocess import numbers
 from dpquery.kernel.redraw import Redraw
-from dpquery.noise.sampled import sampled, sampled_interval
+from dpquery.noise.sampled import sampled
 from dpquery.plan.aggregates import PairEstimator, PairKind, SpreadEstimator
 from dpquery.plan.program import REPLICATES
 
@@ -38,9 +38,9 @@ MOST_ROWS = 50_000
 """Released rows of all replicates, about half a second; larger answers have fewer."""
 MOST_STATISTICS = 50_000
 """Statistics of all replicates: each takes some 10 microseconds."""
-MOST_BIAS = 0.25
-"""How far the middle of the replicates may be from a cell that several rows meet in, in
-half widths of its interval."""
+MOST_BIAS = 0.3
+"""How far from a half the share of the replicates may be that is below a cell that
+several rows meet in: 0.8 standard deviations. Rounding alone can make it a quarter."""
 AT_LEAST = 4
 """How many times as much is done for the least number of replicates."""
 
@@ -103,15 +103,13 @@ class Sampling:
         for at in range(self._shown):
             if again.columns is not None and not again.columns[at]:
                 continue
-            column = [
-                None if rows is None else _bar(row[at], [each[at] for each in rows])
-                for row, rows in zip(self.rows, found, strict=True)
-            ]
-            if not again.levels:
-                column = [
-                    None if _is_biased(row[at], bar) else bar
-                    for row, bar in zip(self.rows, column, strict=True)
-                ]
+            column: Bars = []
+            for row, rows in zip(self.rows, found, strict=True):
+                replicates = [each[at] for each in rows or ()]
+                told = rows is not None and (
+                    again.levels or not _is_biased(row[at], replicates)
+                )
+                column.append(_bar(row[at], replicates) if told else None)
             if any(each is not None and each.varies for each in column):
                 bars[at] = column
         return bars
@@ -240,17 +238,18 @@ def _bar(cell: object, replicates: Sequence[object]) -> Sampled | None:
     return sampled([_number(each) for each in replicates], around=number)
 
 
-def _is_biased(cell: object, bar: Sampled | None) -> bool:
+def _is_biased(cell: object, replicates: Sequence[object]) -> bool:
     """
     Return whether noise moves a cell to one side, as it does a maximum.
 
     What it has done to the cell already is then not to be told from its replicates.
     """
     number = _number(cell)
-    if number is None or bar is None:
+    found = [x for x in map(_number, replicates) if x is not None]
+    if number is None or not found:
         return False
-    ends = sampled_interval(bar, 0.05)
-    return abs(bar.middle - number) > MOST_BIAS * (ends.high - ends.low) / 2
+    below = sum((x < number) + (x == number) / 2 for x in found)
+    return abs(below / len(found) - 0.5) > MOST_BIAS
 
 
 def _number(cell: object) -> float | None:

@@ -51,8 +51,9 @@ KINDS = {
     ),
     "join": (
         (
-            "SELECT a.g, a.n - b.m AS v FROM (SELECT g, COUNT(*) AS n FROM people"
-            " GROUP BY g) AS a JOIN (SELECT g, SUM(x) / 100 AS m FROM people GROUP BY g) AS b"
+            "SELECT a.g, a.n - b.m AS v FROM"
+            " (SELECT g, COUNT(*) AS n FROM people GROUP BY g) AS a JOIN"
+            " (SELECT g, SUM(x) / 100 AS m FROM people GROUP BY g) AS b"
             " ON a.g = b.g"
         ),
         1,
