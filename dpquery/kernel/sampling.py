@@ -109,7 +109,8 @@ class Sampling:
                 told = rows is not None and (
                     again.levels or not _is_biased(row[at], replicates)
                 )
-                column.append(_bar(row[at], replicates) if told else None)
+                bar = _bar(row[at], replicates, smooth=again.smooth) if told else None
+                column.append(bar)
             if any(each is not None and each.varies for each in column):
                 bars[at] = column
         return bars
@@ -230,12 +231,13 @@ def _hashable(cell: object) -> object:
     return cell if cell.__hash__ is not None else repr(cell)
 
 
-def _bar(cell: object, replicates: Sequence[object]) -> Sampled | None:
+def _bar(cell: object, replicates: Sequence[object], *, smooth: bool) -> Sampled | None:
     """Return the bar of a cell; ``None`` for what is no number."""
     number = _number(cell)
     if number is None:
         return None
-    return sampled([_number(each) for each in replicates], around=number)
+    numbers_ = [_number(each) for each in replicates]
+    return sampled(numbers_, around=None if smooth else number)
 
 
 def _is_biased(cell: object, replicates: Sequence[object]) -> bool:

@@ -138,6 +138,8 @@ class Replicated:
     """The column of every released table that says its rows' replicate."""
     columns: tuple[bool, ...] | None
     """Which columns are computed from noisy numbers; ``None``: it is not known."""
+    smooth: bool
+    """Whether all of it is sums, products, quotients and the like, without a kink."""
     levels: tuple[str, ...]
     """The released tables of one row of which every row is made; none where rows of
     several, or several rows, meet in one."""

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from dpquery.sql.queries.bound import AnswerQuery
     from dpquery.sql.queries.traces import Traced
 
+_SMOOTH = (
+    *(exp.Sum, exp.Avg, exp.Count, exp.Round, exp.Cast, exp.TryCast, exp.Nullif),
+    *(exp.And, exp.Or, exp.Ln, exp.Log, exp.Exp, exp.Sqrt, exp.Pow),
+)
 _CHOOSES = ("order", "limit", "offset", "qualify")
 """What says which rows are shown after all cells are computed."""
 
@@ -49,7 +53,13 @@ def replicated(
     tree = _for_each(loose, every, number, binder)
     if tree is None:
         return None
-    return Replicated(computed(tree, binder), every, number, columns, levels)
+    text, smooth = computed(tree, binder), _is_smooth(found.tree)
+    return Replicated(text, every, number, columns, smooth, levels)
+
+
+def _is_smooth(tree: exp.Query) -> bool:
+    """Return whether no function in *tree* may have a kink, as ABS has at 0."""
+    return all(isinstance(each, _SMOOTH) for each in tree.find_all(exp.Func))
 
 
 def _for_each(

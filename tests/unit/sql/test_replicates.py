@@ -90,6 +90,24 @@ def test_all_rows_are_drawn_again_whichever_are_shown(shop: Catalog) -> None:
     assert "> 5" in found.computed.sql
 
 
+@pytest.mark.parametrize(
+    ("item", "smooth"),
+    [
+        ("n / s + 1", True),
+        ("ROUND(n / s, 2)", True),
+        ("SUM(n) OVER ()", True),
+        ("ABS(n)", False),
+        ("GREATEST(n, s)", False),
+        ("CASE WHEN n > 1 THEN n END", False),
+        ("list_max([n, s])", False),
+    ],
+)
+def test_what_may_have_a_kink(shop: Catalog, *, item: str, smooth: bool) -> None:
+    found = bind(f"SELECT {item} AS x FROM {ONE} AS t", shop).post.replicated
+    assert found is not None
+    assert found.smooth is smooth
+
+
 def test_questions_are_known_again(shop: Catalog) -> None:
     """How bars are made is no part of what names a question."""
     post = bind("SELECT COUNT(*) + 1 FROM orders", shop).post
