@@ -268,26 +268,48 @@ class Release:
     is in the answer, at least (95 %, one-sided). What was clipped is in no interval."""
     counts: tuple[str, ...] = ()
     """The noisy columns that count: below zero they are shown as 0, never changed."""
+    _flags: tuple[tuple[str, ...], ...] = ()
 
-    def intervals(self, confidence: float = 0.95) -> dict[str, list[Interval | None]]:
+    def intervals(
+        self, confidence: float = 0.95, *, simultaneous: bool = False
+    ) -> dict[str, list[Interval | None]]:
         """
         Return ``{column: [(low, high) or None, …]}`` for every noisy column.
 
         The interval covers the query's answer on this data, after contribution
-        bounding, with probability *confidence*; it does not cover clipping.
+        bounding, with probability *confidence*; it does not cover clipping. If they
+        are *simultaneous*, all of them do together: each may miss with its share of
+        the chance only (Bonferroni).
         """
         number = isinstance(confidence, int | float)
         if not number or not 0 < confidence < 1:
             msg = f"confidence is a number between 0 and 1, not {confidence!r}"
             raise ConfigError(msg, code="DPQ402", hint="for 95 %, say 0.95")
-        return {name: list(ends) for name, ends in self._intervals(confidence).items()}
+        found = self._intervals(confidence)
+        if simultaneous:
+            many = sum(bar is not None for bars in found.values() for bar in bars)
+            found = self._intervals(1 - (1 - confidence) / max(1, many))
+        return {name: list(ends) for name, ends in found.items()}
+
+    def flags(self) -> list[tuple[str, ...]]:
+        """
+        Return for each row what makes it doubtful: mostly nothing.
+
+        ``near the threshold``: noise may have let the group through. ``group too
+        small``: noise leaves a mean or a statistic of it open.
+        """
+        return list(self._flags) or [()] * len(self.rows)
 
     def explain(self) -> str:
         """Return how the answer was made, step by step, with its numbers."""
         return self.explanation
 
     def table(
-        self, *, intervals: bool = False, confidence: float = 0.95
+        self,
+        *,
+        intervals: bool = False,
+        confidence: float = 0.95,
+        simultaneous: bool = False,
     ) -> tuple[tuple[str, ...], list[tuple[Cell, ...]]]:
         """
         Return (columns, rows); with *intervals*, ``x_low`` and ``x_high`` follow x.
@@ -296,7 +318,7 @@ class Release:
         """
         if not intervals:
             return self.columns, list(self.rows)
-        bars = self.intervals(confidence)
+        bars = self.intervals(confidence, simultaneous=simultaneous)
         names: list[str] = []
         columns: list[list[Cell]] = []
         for index, name in enumerate(self.columns):

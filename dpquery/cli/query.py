@@ -24,7 +24,7 @@ from dpquery.cli.options import (
     target,
 )
 from dpquery.cli.output import destination
-from dpquery.cli.render import Format, answer
+from dpquery.cli.render import Format, answer, legend
 from dpquery.cli.talk import Colour, Talk, UsageError
 from dpquery.errors import ConfigError
 
@@ -109,6 +109,15 @@ class Question:
     monotone: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Which error bars an answer has."""
+
+    shown: bool = True
+    simultaneous: bool = False
+    """Whether they hold all together."""
+
+
 def query(  # noqa: PLR0913 -- one parameter an option
     sql: SqlArgument = None,
     *,
@@ -136,6 +145,13 @@ def query(  # noqa: PLR0913 -- one parameter an option
     ] = None,
     no_intervals: Annotated[
         bool, typer.Option("--no-intervals", help="Leave the error bars out.")
+    ] = False,
+    simultaneous: Annotated[
+        bool,
+        typer.Option(
+            "--simultaneous",
+            help="Error bars that hold at 95 % all together; wider for it.",
+        ),
     ] = False,
     stats: StatsOption = False,
     quiet: QuietOption = False,
@@ -169,7 +185,8 @@ def query(  # noqa: PLR0913 -- one parameter an option
             if dry_run:
                 _price(session, question, _subject(policy, name), form, where)
             else:
-                _answer(session, question, where, as_of, intervals=not no_intervals)
+                bars = Bars(not no_intervals, simultaneous)
+                _answer(session, question, where, as_of, bars)
 
 
 def price(  # noqa: PLR0913 -- one parameter an option
@@ -286,8 +303,7 @@ def _answer(
     question: Question,
     where: Target,
     as_of: str | None,
-    *,
-    intervals: bool,
+    bars: Bars,
 ) -> None:
     """Ask, write the answer, and then say what it cost."""
     talk = question.talk
@@ -303,10 +319,21 @@ def _answer(
                 nonnegative=question.nonnegative,
                 monotone=question.monotone,
             )
-        write(answer(release, where.form, intervals=intervals, sql=question.sql))
+        write(
+            answer(
+                release,
+                where.form,
+                intervals=bars.shown,
+                simultaneous=bars.simultaneous,
+                sql=question.sql,
+            )
+        )
     if question.explain:
         talk.explained(release.explain())
     talk.answered(release, total)
+    marks = legend(release) if where.form is Format.TABLE else None
+    if marks is not None:
+        talk.note(marks)
 
 
 def _price(

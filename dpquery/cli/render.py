@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from dpquery.display import bars, markup, page
@@ -62,6 +63,8 @@ class Sheet:
     """Columns of counts, which people see from 0 on."""
     report: tuple[Release, Asked] | None = None
     """What a page shows beside the rows."""
+    marks: Sequence[str] = ()
+    """A sign for each row that is doubtful, which a table shows behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +77,45 @@ class Screen:
     """Whether it has more than ASCII."""
 
 
-def answer(release: Release, form: Format, *, intervals: bool, sql: str = "") -> Sheet:
+MARKS: Mapping[str, str] = {"near the threshold": "~", "group too small": "!"}
+"""The signs of flagged rows."""
+
+
+def answer(
+    release: Release,
+    form: Format,
+    *,
+    intervals: bool,
+    simultaneous: bool = False,
+    sql: str = "",
+) -> Sheet:
     """Lay out a release: error bars within the cells for people, else beside them."""
     if form not in PEOPLE:
-        return Sheet(*release.table(intervals=intervals))
-    if not intervals:
-        release = replace(release, _intervals=lambda _: {})
+        return Sheet(*release.table(intervals=intervals, simultaneous=simultaneous))
+    bars = partial(release.intervals, simultaneous=simultaneous)
+    shown = replace(release, _intervals=bars if intervals else lambda _: {})
+    marks = ["".join(MARKS[flag] for flag in row) for row in release.flags()]
     asked = Asked(sql, dt.datetime.now(dt.UTC))
     return Sheet(
-        release.columns,
-        release.rows,
-        release.intervals(),
-        release.counts,
-        (release, asked),
+        shown.columns,
+        shown.rows,
+        shown.intervals(),
+        shown.counts,
+        (shown, asked),
+        marks if intervals and any(marks) else (),
     )
+
+
+def legend(release: Release) -> str | None:
+    """Return what the signs behind the rows of a table mean; ``None``: there are none.
+
+    >>> from types import SimpleNamespace
+    >>> legend(SimpleNamespace(flags=lambda: [(), ("near the threshold",)]))
+    '~ near the threshold'
+    """
+    flags = {flag for row in release.flags() for flag in row}
+    found = [f"{sign} {flag}" for flag, sign in MARKS.items() if flag in flags]
+    return " · ".join(found) or None
 
 
 def check_library(form: Format) -> None:
@@ -260,6 +288,8 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
         grid.add_column(
             Text(printable(name)), justify="right" if numeric else "left", no_wrap=True
         )
+    if sheet.marks:
+        grid.add_column("")
     for at, row in enumerate(sheet.rows):
         grid.add_row(
             *(
@@ -273,7 +303,8 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
                     )
                 )
                 for name, cell in zip(sheet.columns, row, strict=True)
-            )
+            ),
+            *([sheet.marks[at]] if sheet.marks else []),
         )
     sink = io.StringIO()
     # As wide as the data: a terminal wraps or scrolls, but no digit may be cut off.

@@ -101,7 +101,7 @@ def _merge(use: Use, groups: dict[Key, Group], load: Load, *, known_only: bool) 
             parts = [
                 (
                     float(known.measurement.loss.amount),
-                    _reading(piece, found, stored, at),
+                    _reading(piece, known, found, stored, at),
                 )
                 for known, found in earlier
             ]
@@ -112,10 +112,13 @@ def _merge(use: Use, groups: dict[Key, Group], load: Load, *, known_only: bool) 
             group.chosen[choice] = earlier[0][1].chosen[stored][at]
 
 
-def _reading(piece: Piece, found: StoredReadings, key: Key, at: int) -> Noisy:
+def _reading(
+    piece: Piece, known: Known, found: StoredReadings, key: Key, at: int
+) -> Noisy:
     """Return one moment of one group as it was measured."""
     _, steps = piece.shape.moments[at]
-    return Noisy.of(found.values[key][at], found.noise[at], steps)
+    origin = (known.measurement.id, key, at)
+    return Noisy.of(found.values[key][at], found.noise[at], steps, origin)
 
 
 def _from_tables(

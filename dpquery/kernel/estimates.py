@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, assert_never
 
 from dpquery.kernel.spreads import pair_value, spread_value
-from dpquery.noise.intervals import Estimate, Linear, Ratio, point
+from dpquery.noise.intervals import Linear, Ratio, point
 from dpquery.plan.aggregates import (
     AnyEstimator,
     Estimator,
@@ -34,7 +34,7 @@ SURE = 3.0
 """Standard deviations that noise hardly ever exceeds."""
 
 
-def estimate(estimator: Estimator, readings: Readings) -> Estimate | None:
+def estimate(estimator: Estimator, readings: Readings) -> Linear | Ratio | None:
     """Return the estimate of one released cell, with its noise; ``None``: no law."""
     match estimator:
         case LinearEstimator(terms=terms):
@@ -89,7 +89,7 @@ def value(column: ReleasedColumn, readings: Readings, chosen: Chosen) -> Any:  #
         case RankEstimator(value=of, target=target, presence=presence):
             if _too_few(presence, readings):
                 return None
-            return _typed(chosen[of, target] * of.grid, column.type)
+            return typed(chosen[of, target] * of.grid, column.type)
         case AnyEstimator(count=count, negated=negated, presence=presence):
             if presence is not None and _absent(presence, readings):
                 return None
@@ -112,11 +112,15 @@ def _absent(presence: Units, readings: Readings) -> bool:
 
 def _too_few(presence: Units, readings: Readings) -> bool:
     """Return whether noise alone could have made this count of units."""
-    number, deviation = _counted(presence, readings)
+    return few(*_counted(presence, readings))
+
+
+def few(number: float, deviation: float) -> bool:
+    """Return whether noise of a deviation could have made a number of units alone."""
     return number < max(0.5, 2 * deviation)
 
 
-def _typed(number: Fraction, type_: SqlType) -> int | float | dt.date:
+def typed(number: Fraction, type_: SqlType) -> int | float | dt.date:
     """Return a chosen value in its SQL type; times count in days from year 1."""
     match type_:
         case SqlType.INTEGER:

@@ -200,6 +200,10 @@ def target_text(target: RankTarget, value: str) -> str:
             return f"MAX({value}), as a value near the highest rank,"
         case RankKind.QUANTILE:
             return f"QUANTILE({value}, {float(target.fraction or 0):g})"
+        case RankKind.BELOW | RankKind.ABOVE:
+            side = "lower" if target.kind is RankKind.BELOW else "upper"
+            of = f"QUANTILE({value}, {float(target.fraction or 0):g})"
+            return f"the {side} end of the interval of {of}"
         case _:
             assert_never(target.kind)
 

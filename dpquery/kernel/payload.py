@@ -34,6 +34,9 @@ class Published:
     floored: tuple[str, ...] = ()
     """Columns whose intervals begin at 0 at the lowest."""
 
+    flags: tuple[tuple[str, ...], ...] = ()
+    """For each row, what makes it doubtful; none at all where no row is."""
+
     def bars(self, confidence: float) -> dict[str, Sequence[Any]]:
         """Return the intervals of all noisy columns."""
         found = bars(self.estimates, confidence)
@@ -59,6 +62,8 @@ def to_text(published: Published) -> str:
     }
     if published.floored:
         data["floored"] = published.floored
+    if published.flags:
+        data["flags"] = published.flags
     return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -80,6 +85,7 @@ def from_text(text: str | None) -> Published:
             },
             notes=tuple(data["notes"]),
             floored=tuple(data.get("floored", ())),
+            flags=tuple(tuple(each) for each in data.get("flags", ())),
         )
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         msg = "a stored answer cannot be read back"

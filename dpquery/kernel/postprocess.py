@@ -48,8 +48,13 @@ def columns_of(step: ReleaseStep) -> tuple[ReleasedColumn, ...]:
     return (
         *(ReleasedColumn(k.name, key_type(k.expression)) for k in step.keys),
         *(ReleasedColumn(c.name, ENGINE_TYPES[c.type]) for c in step.columns),
-        ReleasedColumn(ROW, "BIGINT"),
+        numbers(ROW),
     )
+
+
+def numbers(name: str) -> ReleasedColumn:
+    """Return a column of whole numbers."""
+    return ReleasedColumn(name, "BIGINT")
 
 
 def table_of(priced: PricedStep, groups: Sequence[Group]) -> Table:

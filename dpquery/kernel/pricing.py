@@ -13,7 +13,14 @@ from dpquery.kernel.several import PricedQuantiles, priced_quantiles, together
 from dpquery.kernel.shares import weight_of_each
 from dpquery.noise.calibration import Additive, Choice, calibrate, calibrate_choice
 from dpquery.noise.partition_selection import threshold
-from dpquery.noise.ranks import End, Quantile, Wanted, score_sensitivity, units_of_a_row
+from dpquery.noise.ranks import (
+    Beside,
+    End,
+    Quantile,
+    Wanted,
+    score_sensitivity,
+    units_of_a_row,
+)
 from dpquery.plan.aggregates import Moment, RankKind, Units
 from dpquery.plan.analysis.sensitivity import unit_weights
 
@@ -30,6 +37,9 @@ CANDIDATES = 1 << 10
 """Candidates of one choice; more are chosen among in two choices."""
 FIRST_CHOICE = (1.0, 2.0)
 """How two choices share a loss: the first only has to find the neighbourhood."""
+OF_CHOICE = {RankKind.QUANTILE: 2 / 3, RankKind.BELOW: 1 / 6, RankKind.ABOVE: 1 / 6}
+"""How a quantile and the ends of its interval share a loss: the quantile has a rank
+error that is 22 % larger than it would be without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +140,17 @@ def wanted(target: RankTarget) -> Wanted:
         case RankKind.HIGHEST:
             return End.HIGHEST
         case RankKind.QUANTILE:
-            fraction = target.fraction
-            if fraction is None:
-                msg = "a quantile has a fraction"
-                raise ValueError(msg)
-            return Quantile(fraction.numerator, fraction.denominator)
+            return _quantile(target)
+        case RankKind.BELOW | RankKind.ABOVE:
+            return Beside(_quantile(target), target.kind is RankKind.ABOVE)
+
+
+def _quantile(target: RankTarget) -> Quantile:
+    fraction = target.fraction
+    if fraction is None:
+        msg = "a quantile has a fraction"
+        raise ValueError(msg)
+    return Quantile(fraction.numerator, fraction.denominator)
 
 
 def priced(
@@ -237,7 +253,14 @@ def weights(step: ReleaseStep) -> list[float]:
     ]
     found += [of.get(each.moment, 1.0) for each in step.distinct]
     return found + [
-        float(len(targets))
+        sum(_share(each, ranking) for each in targets)
         for ranking in step.rankings
         for targets in _targets(ranking)
     ]
+
+
+def _share(target: RankTarget, ranking: BoundedRanking) -> float:
+    """Return the weight of one target; a quantile shares its own with its ends."""
+    if set(target.ends) <= set(ranking.targets):
+        return OF_CHOICE.get(target.kind, 1.0)
+    return 1.0

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from dpquery.kernel.pricing import CANDIDATES, PricedChoice, PricedStep
 from dpquery.kernel.several import Cut, factor, parts_of, row_of, tree
 from dpquery.noise.choice import choose
-from dpquery.noise.ranks import End, end_penalties, end_rank, quantile_penalties
+from dpquery.noise.ranks import (
+    Beside,
+    End,
+    beside_penalties,
+    beside_rank,
+    end_penalties,
+    end_rank,
+    quantile_penalties,
+)
+from dpquery.plan.aggregates import RankKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,14 +42,15 @@ def ranked(
     more than was calibrated for; their losses add up.
     """
     ranking = priced.step.rankings[chosen.ranking]
-    size = _cell_size(ranking)
+    size = cell_size(ranking)
     fine, loss = chosen.levels[-1]
     if len(chosen.levels) == 1:
         penalties = [
             _penalties(chosen, fine, _dense(h, 0, ranking.bins), ranking)
             for h in histograms
         ]
-        return [_value(ranking, at) for at in choose(fine, penalties, loss)]
+        picked = choose(fine, penalties, loss)
+        return [_value(ranking, chosen.target.kind, at) for at in picked]
     coarse, first_loss = chosen.levels[0]
     cells = [
         _penalties(chosen, coarse, _cells(h, size, ranking.bins), ranking)
@@ -53,10 +63,11 @@ def ranked(
         below = sum(n for at, n in histogram.items() if at < start)
         above = sum(n for at, n in histogram.items() if at >= end)
         counts = [below, *_dense(histogram, start, end), above]
-        inside.append(_penalties(chosen, fine, counts, ranking)[1:-1])
+        inside.append(_penalties(chosen, fine, counts, ranking, outside=1)[1:-1])
     picked = choose(fine, inside, loss)
     return [
-        _value(ranking, start + at) for start, at in zip(starts, picked, strict=True)
+        _value(ranking, chosen.target.kind, start + at)
+        for start, at in zip(starts, picked, strict=True)
     ]
 
 
@@ -87,7 +98,8 @@ def ranked_together(
             ):
                 cuts[at][step.at] = cut
     return [
-        [_value(ranking, of[at]) for of in found] for at in range(len(chosen.targets))
+        [_value(ranking, RankKind.QUANTILE, of[at]) for of in found]
+        for at in range(len(chosen.targets))
     ]
 
 
@@ -146,7 +158,8 @@ def _scaled(aim: Aim, counts: Sequence[int]) -> list[int]:
     return [times * each for each in quantile_penalties(quantile, counts, row)]
 
 
-def _cell_size(ranking: BoundedRanking) -> int:
+def cell_size(ranking: BoundedRanking) -> int:
+    """Return how many bins a candidate of the coarse choice has."""
     return -(-ranking.bins // CANDIDATES)
 
 
@@ -162,18 +175,33 @@ def _cells(histogram: Mapping[int, int], size: int, bins: int) -> list[int]:
 
 
 def _penalties(
-    chosen: PricedChoice, choice: Choice, counts: Sequence[int], ranking: BoundedRanking
+    chosen: PricedChoice,
+    choice: Choice,
+    counts: Sequence[int],
+    ranking: BoundedRanking,
+    outside: int = 0,
 ) -> list[int]:
     wanted = chosen.wanted
+    if isinstance(wanted, Beside):
+        parts = 2 * len(chosen.levels)
+        row = ranking.steps
+        apart = beside_rank(choice, len(counts), row, wanted.quantile, parts)
+        return beside_penalties(wanted, counts, row, apart, outside)
     if isinstance(wanted, End):
         rank = end_rank(choice, len(counts), ranking.steps)
         return end_penalties(wanted, counts, rank)
     return quantile_penalties(wanted, counts, ranking.steps)
 
 
-def _value(ranking: BoundedRanking, at: int) -> Fraction:
-    """Return the value in the middle of a bin; of a bin of one step, that step."""
+def _value(ranking: BoundedRanking, kind: RankKind, at: int) -> Fraction:
+    """
+    Return the value in the middle of a bin; of a bin of one step, that step.
+
+    The end of an interval is the bin's own end, for what it is about may be in there.
+    """
     steps = ranking.value.high - ranking.value.low + 1
     if steps == ranking.bins:
         return Fraction(ranking.value.low + at)
-    return ranking.value.low + Fraction(2 * at + 1, 2) * Fraction(steps, ranking.bins)
+    halves = {RankKind.BELOW: 0, RankKind.ABOVE: 2}.get(kind, 1)
+    within = Fraction(2 * at + halves, 2)
+    return ranking.value.low + within * Fraction(steps, ranking.bins)

@@ -28,18 +28,27 @@ class Noisy:
     """
 
     terms: tuple[tuple[Fraction, Reading], ...]
+    mixed: bool = False
+    """Whether its noise is a part of that of other groups', too."""
 
     @classmethod
-    def of(cls, value: int, noise: Additive, steps: int) -> Noisy:
+    def of(
+        cls,
+        value: int,
+        noise: Additive,
+        steps: int,
+        origin: tuple[Any, ...] | None = None,
+    ) -> Noisy:
         """Return one reading, in sub-steps."""
-        return cls(((Fraction(1, steps), Reading(value, noise)),))
+        return cls(((Fraction(1, steps), Reading(value, noise, origin)),))
 
     @classmethod
     def normal(cls, value: Fraction, deviation: float) -> Noisy:
         """Return a value with about normal noise: a sum of many readings."""
         parts = 1 << 20
         noise = Additive(Law.GAUSSIAN, 1, deviation * parts)
-        return cls(((Fraction(1, parts), Reading(round(value * parts), noise)),))
+        reading = Reading(round(value * parts), noise)
+        return cls(((Fraction(1, parts), reading),), mixed=True)
 
     @property
     def value(self) -> Fraction:

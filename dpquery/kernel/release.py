@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from dpquery.accounting.loss import Loss
 from dpquery.engines.base import Statement
 from dpquery.errors import DPQueryError, EngineFailure, LedgerError
+from dpquery.kernel.bars import exactness
 from dpquery.kernel.collect import collected
-from dpquery.kernel.estimates import estimate
 from dpquery.kernel.levels import put_levels_together, sets_of, with_own
 from dpquery.kernel.measurement import statements_of
 from dpquery.kernel.notes import level_notes, notes, reuse_notes
@@ -23,12 +23,11 @@ from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.pieces import pieces_of
 from dpquery.kernel.postprocess import Above, finite, table_of
 from dpquery.kernel.reuse import Reuse, Store, holdings_of, planned, sources_of
+from dpquery.kernel.sampling import Sampling
 from dpquery.kernel.shaping import floored, shaped_tables, shaping_notes
 from dpquery.kernel.stored import read
 from dpquery.ledger.chain import digest
 from dpquery.ledger.records import Charge, Outdated, View
-from dpquery.noise.intervals import point
-from dpquery.plan.program import LEVEL
 from dpquery.sql.lowering.relations import parameter
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ if TYPE_CHECKING:
     from dpquery.kernel.stored import StoredReadings
     from dpquery.ledger.records import Debit, Stored
     from dpquery.ledger.store import Ledger
-    from dpquery.noise.intervals import Estimate
-    from dpquery.plan.program import Cell, ReleaseStep
+    from dpquery.plan.program import ReleaseStep
     from dpquery.sql.lowering.lower import EngineSQL
 
 
@@ -362,39 +360,35 @@ class _Run:
         """Return the answer: post-processing of what is released."""
         post = self.prepared.program.post
         names, rows = self.above.run(post.computed, self.tables)
-        shown = len(names) - post.rows
-        estimates: dict[str, list[Estimate | None]] = {}
         if post.outputs is not None:
-            names = [output.name for output in post.outputs]
-            for output in post.outputs:
-                if output.cell is not None:
-                    numbers = [row[shown + output.cell.row] for row in rows]
-                    cells = [self._estimate(output.cell, at) for at in numbers]
-                    estimates[output.name] = cells
+            hidden = names[len(post.outputs) :]
+            names = [*(output.name for output in post.outputs), *hidden]
+        found = exactness(
+            Sampling(
+                self.prepared,
+                self.above,
+                self.groups,
+                self.tables,
+                names,
+                rows,
+                self.others,
+            )
+        )
+        shown = len(names) - post.rows
         return Published(
             columns=tuple(names[:shown]),
             rows=[finite(row[:shown]) for row in rows],
-            estimates=estimates,
+            estimates=found.estimates,
             notes=(
                 *notes(self.prepared),
                 *level_notes(self.prepared, self.planned.reuse),
                 *shaping_notes(self.prepared),
                 *reuse_notes(self.planned.reuse),
+                *found.notes,
             ),
             floored=floored(self.prepared),
+            flags=found.flags,
         )
-
-    def _estimate(self, cell: Cell, number: int | None) -> Estimate | None:
-        """Return the estimate of one cell of the answer; ``None``: it has no law."""
-        if number is None:  # of an outer join
-            return None
-        level, at = divmod(number, LEVEL)
-        name = cell.levels[level]
-        if name in self.others and at == len(self.groups[name]):
-            name, at = self.others[name], 0
-        _, column = self.prepared.column(name, cell.column)
-        found = estimate(column.estimator, self.groups[name][at].readings)
-        return None if found is None or point(found) is None else found
 
 
 def _nothing(_: str) -> StoredReadings:

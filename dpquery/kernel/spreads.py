@@ -39,6 +39,16 @@ def spread_value(estimator: SpreadEstimator, readings: Readings) -> float | None
     return math.sqrt(variance) if estimator.kind.root else variance
 
 
+def below_zero(estimator: SpreadEstimator, readings: Readings) -> float:
+    """Return by how much a sum of squares is too small for a variance of 0."""
+    rows = float(readings[estimator.count].value)
+    if rows < HALF_A_ROW:
+        return 0.0
+    middle = float(readings[estimator.total].value) / rows
+    power = float(readings[estimator.square].value) / rows
+    return max(0.0, middle**2 - power - estimator.square.centre) * rows
+
+
 def pair_value(estimator: PairEstimator, readings: Readings) -> float | None:
     """Return a covariance, correlation or regression; NULL where there is none."""
     count = estimator.count

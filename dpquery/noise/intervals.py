@@ -9,10 +9,12 @@ each drawn reading at most once, and a ratio's two halves share none.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, assert_never
 
+from dpquery.noise import sampled
 from dpquery.noise.calibration import Additive, Law
+from dpquery.noise.sampled import Ends, Sampled, ends_interval, sampled_interval
 from dpquery.noise.spread import Noises, spread
 from dpquery.results import Interval
 
@@ -26,6 +28,8 @@ class Reading:
 
     value: int
     noise: Additive
+    origin: tuple[Any, ...] | None = field(default=None, compare=False, repr=False)
+    """What it was read as before: two with one origin are one draw of noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,10 @@ class Ratio:
             raise ValueError("a ratio has a finite centre and low <= high")
 
 
-Estimate: TypeAlias = Linear | Ratio
+Estimate: TypeAlias = Linear | Ratio | Sampled | Ends
 
 
-def point(estimate: Estimate) -> float | None:
+def point(estimate: Linear | Ratio) -> float | None:
     """Return the estimate; ``None`` for a ratio over less than half a row."""
     match estimate:
         case Linear():
@@ -89,6 +93,28 @@ def interval(estimate: Estimate, confidence: float) -> Interval:
             return Interval(middle - half, middle + half)
         case Ratio():
             return _ratio(estimate, miss)
+        case Sampled():
+            return sampled_interval(estimate, miss)
+        case Ends():
+            return ends_interval(estimate, miss)
+        case _:
+            assert_never(estimate)
+
+
+def unbounded(estimate: Estimate, confidence: float = 0.95) -> bool:
+    """
+    Return whether noise leaves the estimate open on some side: all values are possible.
+
+    Fieller's interval of a ratio is bounded iff its denominator is surely not zero.
+    """
+    match estimate:
+        case Ratio(denominator=below):
+            return _total(below) <= spread(_noises(below), _miss(confidence))
+        case Sampled():
+            free = replace(estimate, least=-math.inf, most=math.inf)
+            return any(map(math.isinf, sampled_interval(free, _miss(confidence))))
+        case Linear() | Ends():
+            return False
         case _:
             assert_never(estimate)
 
@@ -121,6 +147,8 @@ def to_json(estimate: Estimate) -> dict[str, Any]:
                 "low": repr(estimate.low),
                 "high": repr(estimate.high),
             }
+        case Sampled() | Ends():
+            return sampled.to_json(estimate)
         case _:
             assert_never(estimate)
 
@@ -151,7 +179,7 @@ def from_json(data: object) -> Estimate:
                 float(high),
             )
         case _:
-            raise ValueError("this is no estimate")
+            return sampled.from_json(data)
 
 
 def _terms_to_json(linear: Linear) -> list[list[Any]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from dpquery.noise.calibration import Choice
 
+ENDS_MISS = 0.01
+"""The chance that a quantile is not between the ends of its interval."""
 HALVES = 2
 """Penalties are in half sub-steps, so that half a row is an integer."""
 
@@ -50,7 +52,15 @@ class End(StrEnum):
     HIGHEST = "highest"
 
 
-Wanted: TypeAlias = Quantile | End
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """An end of a quantile's interval: a value that is surely on one side of it."""
+
+    quantile: Quantile
+    above: bool
+
+
+Wanted: TypeAlias = Quantile | End | Beside
 
 
 def score_sensitivity(wanted: Wanted, weight: int) -> int:
@@ -66,9 +76,12 @@ def score_sensitivity(wanted: Wanted, weight: int) -> int:
     num s, from -num s to (den - num) s, the third likewise. All times HALVES. An end's
     penalty is the largest of 0, 2 c - aim and aim - 2 c', where aim is the lesser of a
     constant and N: 2 c less a constant moves by at most 2 s, and 2 c - N by at most s.
-    If functions move by at most D, so do the largest and the least of them.
+    If functions move by at most D, so do the largest and the least of them. Beside a
+    quantile the constant is another one, and an open candidate lacks one of the three.
     """
     match wanted:
+        case Beside(quantile=quantile):
+            return score_sensitivity(quantile, weight)
         case Quantile(numerator=numerator, denominator=denominator):
             return HALVES * max(numerator, denominator - numerator) * weight
         case End():
@@ -79,7 +92,15 @@ def score_sensitivity(wanted: Wanted, weight: int) -> int:
 
 def units_of_a_row(wanted: Wanted) -> int:
     """Return how far apart the penalties of two rows are, of one sub-step each."""
-    return HALVES * (wanted.denominator if isinstance(wanted, Quantile) else 1)
+    match wanted:
+        case Quantile(denominator=denominator):
+            return HALVES * denominator
+        case Beside(quantile=quantile):
+            return HALVES * quantile.denominator
+        case End():
+            return HALVES
+        case _:
+            assert_never(wanted)
 
 
 def quantile_penalties(
@@ -152,6 +173,55 @@ def end_rank(choice: Choice, candidates: int, row: int) -> int:
     if candidates < 1:
         raise ValueError("an end needs candidates")
     return max(row, math.ceil(2 * choice.scale * math.log(candidates)))
+
+
+def beside_penalties(
+    beside: Beside, histogram: Sequence[int], row: int, apart: int, outside: int = 0
+) -> list[int]:
+    """
+    Return each candidate's distance from *apart* beyond a quantile, as it counts them.
+
+    The outermost candidate on that side covers everything beyond it, so that there is
+    always one without a penalty, and all candidates on the wrong side of the quantile
+    have one of at least *apart*, which is a row or more. The *outside* first and last
+    numbers are of rows that no candidate has, and the next ones are the outermost then.
+
+    >>> half = Quantile(1, 2)
+    >>> beside_penalties(Beside(half, above=False), [0, 1, 0, 1, 2], row=1, apart=6)
+    [1, 0, 0, 1, 5]
+    >>> beside_penalties(Beside(half, above=True), [0, 1, 0, 1, 2], row=1, apart=20)
+    [27, 23, 23, 19, 0]
+    """
+    quantile = beside.quantile
+    factor = HALVES * quantile.denominator
+    counts = list(histogram[::-1] if beside.above else histogram)
+    aim = HALVES * quantile.numerator * sum(histogram) - row
+    if beside.above:
+        aim = factor * sum(histogram) - aim
+    aim -= apart
+    found = _distances(counts, factor, aim)
+    up_to = factor * sum(counts[: outside + 1])
+    found[outside] = max(0, aim - up_to)
+    return found[::-1] if beside.above else found
+
+
+def beside_rank(
+    choice: Choice, candidates: int, row: int, quantile: Quantile, parts: int
+) -> int:
+    """
+    Return how far from a quantile the end of its interval aims, as penalties count.
+
+    A candidate of penalty t is chosen with chance at most exp(-t / scale), where
+    another has none. So with
+
+        t = scale ln(candidates * parts / ENDS_MISS)
+
+    a choice is on the wrong side with chance ENDS_MISS / parts at most, and all *parts*
+    of the interval, two ends of one or two choices each, with ENDS_MISS. One row more,
+    for a quantile that may lie between two rows.
+    """
+    far = choice.scale * math.log(candidates * parts / ENDS_MISS)
+    return math.ceil(far) + HALVES * quantile.denominator * row
 
 
 def _distances(histogram: Sequence[int], factor: int, aim: int) -> list[int]:

@@ -332,6 +332,10 @@ class RankKind(StrEnum):
     QUANTILE = "QUANTILE"
     LOWEST = "LOWEST"
     HIGHEST = "HIGHEST"
+    BELOW = "BELOW"
+    """Not above a quantile: the lower end of its interval."""
+    ABOVE = "ABOVE"
+    """Not below a quantile: the upper end of its interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +344,15 @@ class RankTarget:
 
     kind: RankKind
     fraction: Fraction | None = None
-    """Of a QUANTILE."""
+    """Of a QUANTILE, or of the one that it is an end for."""
+
+    @property
+    def ends(self) -> tuple[RankTarget, ...]:
+        """The ends of a quantile's interval, which are chosen and paid for, too."""
+        if self.kind is not RankKind.QUANTILE:
+            return ()
+        kinds = (RankKind.BELOW, RankKind.ABOVE)
+        return tuple(RankTarget(kind, self.fraction) for kind in kinds)
 
 
 # --- from moments back to what was asked -----------------------------------------

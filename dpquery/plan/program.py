@@ -120,6 +120,34 @@ class Output:
     """``None`` for what is computed, and for keys."""
 
 
+REPLICATES = "replicates"
+"""The released table of the numbers of all replicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """
+    How columns that are computed from noisy numbers are computed from many draws.
+
+    The last SELECT, with its columns, hidden ones too, for every replicate of the
+    released tables, without what says which rows are shown, and in which order.
+    """
+
+    computed: Computed
+    """Its first column is the number of the replicate; it reads REPLICATES, too."""
+    every: str
+    """The column of REPLICATES."""
+    number: str
+    """The column of every released table that says its rows' replicate."""
+    columns: tuple[bool, ...] | None
+    """Which columns are computed from noisy numbers; ``None``: it is not known."""
+    smooth: bool
+    """Whether all of it is sums, products, quotients and the like, without a kink."""
+    levels: tuple[str, ...]
+    """The released tables of one row of which every row is made; none where rows of
+    several, or several rows, meet in one."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostQuery:
     """The last SELECT: the outputs, then the rows that their cells come from."""
@@ -129,6 +157,9 @@ class PostQuery:
     """``None`` when the engine names the columns: ``SELECT *`` of a PIVOT, say."""
     rows: int
     """How many hidden columns follow."""
+    replicated: Replicated | None = field(default=None, repr=False)
+    """``None`` where nothing is computed from noisy numbers. It follows from the rest:
+    what names a question leaves it out."""
 
 
 @dataclass(frozen=True, slots=True)

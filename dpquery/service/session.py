@@ -391,6 +391,7 @@ class Session:
             retained=retained_shares(prepared),
             explanation=price.explanation,
             _intervals=published.bars,
+            _flags=published.flags,
         )
 
     def _with_numbers(self, refusal: BudgetExceeded, loss: Loss) -> BudgetExceeded:

@@ -36,6 +36,7 @@ from dpquery.plan.analysis.sensitivity import (
     sensitivity,
     sub_steps,
 )
+from dpquery.plan.expressions import TEMPORAL
 from dpquery.plan.program import (
     BoundedDistinct,
     BoundedMoment,
@@ -255,5 +256,8 @@ def bound_rankings(
         clip = math.ceil(limit * steps)
         bins = min(value.high - value.low + 1, MOST_BINS)
         delta = sensitivity(clip + CLIP_ROOM, how)
-        found.append(BoundedRanking(value, bins, tuple(targets), steps, clip, delta))
+        ends = [end for target in targets for end in target.ends]
+        if value.expression.type in TEMPORAL:  # intervals are of numbers
+            ends = []
+        found.append(BoundedRanking(value, bins, (*targets, *ends), steps, clip, delta))
     return tuple(found)

@@ -17,6 +17,7 @@ from dpquery.sql.queries.answers import AnswerBinder
 from dpquery.sql.queries.binder import QueryBinder
 from dpquery.sql.queries.bound import AnswerQuery, PublicQuery, RowsQuery
 from dpquery.sql.queries.environment import environment_of
+from dpquery.sql.queries.replicates import replicated
 from dpquery.sql.queries.traces import traced
 from dpquery.sql.queries.typed_answers import computed
 
@@ -69,6 +70,7 @@ def _post(
 ) -> PostQuery:
     """Return the last SELECT, with the rows that its cells come from."""
     found = traced(answer, binder.alias)
+    again = replicated(answer, found, binder)
     if found.rows:
         _check_positions(found.tree, len(found.cells), environment)
         _in_order(found.tree, found.rows, len(found.cells))
@@ -78,7 +80,7 @@ def _post(
             Output(name, cell)
             for name, cell in zip(answer.names, found.cells, strict=True)
         )
-    return PostQuery(computed(found.tree, binder), outputs, len(found.rows))
+    return PostQuery(computed(found.tree, binder), outputs, len(found.rows), again)
 
 
 def _check_positions(tree: exp.Query, shown: int, environment: Environment) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpquery.cli.render import Format, Screen, Sheet, answer, render
+from dpquery.cli.render import (
+    MARKS,
+    Format,
+    Screen,
+    Sheet,
+    answer,
+    legend,
+    render,
+)
+from dpquery.kernel import bars
 from dpquery.results import Interval
 
 if TYPE_CHECKING:
@@ -180,3 +190,17 @@ def test_line_formats_write_a_line_a_row(rows: list[tuple[object, object]]) -> N
     for form, extra in ((Format.JSONL, 0), (Format.MARKDOWN, 2), (Format.TABLE, 2)):
         text = render(Sheet(("a", "b"), rows), form).decode()
         assert text.count("\n") == len(rows) + extra
+
+
+def test_a_table_marks_doubtful_rows(release_of: Callable[..., Release]) -> None:
+    plain = release_of(("ward", "n"), [("a", 3), ("b", 4)], {})
+    flagged = replace(plain, _flags=((), (bars.NEAR, bars.SMALL)))
+    assert set(MARKS) == {bars.NEAR, bars.SMALL}
+    sheet = answer(flagged, Format.TABLE, intervals=True)
+    lines = render(sheet, Format.TABLE).decode().splitlines()
+    assert [line.split() for line in lines[-2:]] == [["a", "3"], ["b", "4", "~!"]]
+    assert legend(flagged) == f"~ {bars.NEAR} · ! {bars.SMALL}"
+    assert legend(plain) is None
+    for form in (Format.CSV, Format.JSON):  # no columns that nobody asked for
+        same = [render(answer(e, form, intervals=True), form) for e in (plain, flagged)]
+        assert same[0] == same[1]

@@ -7,11 +7,13 @@ import io
 import json
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dpquery.cli.talk import PATIENCE
+from dpquery.results import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +103,23 @@ def test_explain_goes_to_stderr(command: Command) -> None:
 def test_no_intervals(command: Command) -> None:
     got = command("query", SQL, "--no-intervals")
     assert got.out.startswith("ward,seen,at,cost,open,n,share\n")
+
+
+def test_simultaneous(command: Command, service: Fake) -> None:
+    asked: list[float] = []
+    made = service.session_.release
+
+    def intervals(confidence: float) -> dict[str, list[Interval | None]]:
+        asked.append(confidence)
+        rest: list[Interval | None] = [None] * (len(made.rows) - 2)
+        return {"n": [Interval(1.0, 2.0), Interval(1.0, 2.0), *rest]}
+
+    service.session_.release = replace(made, _intervals=intervals)
+    command("query", SQL, "--format", "json")
+    assert asked == [0.95]
+    asked.clear()
+    command("query", SQL, "--simultaneous", "--format", "json")
+    assert asked == [0.95, pytest.approx(0.975)]  # two share the chance to miss
 
 
 def test_json(command: Command) -> None:

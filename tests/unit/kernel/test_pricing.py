@@ -22,6 +22,8 @@ from .conftest import PURE, TERMS
 if TYPE_CHECKING:
     from .conftest import Price
 
+ENDS = (1 / 6, 1 / 6)
+"""Of the interval of a quantile."""
 DP = "WITH DIFFERENTIAL_PRIVACY OPTIONS ({})"
 
 
@@ -38,8 +40,8 @@ DP = "WITH DIFFERENTIAL_PRIVACY OPTIONS ({})"
         ("SUM(amount)", "", [1, OF_PRESENCE]),
         ("SUM(amount), COUNT(DISTINCT customer_id)", "", [1, OF_PRESENCE, 1]),
         ("BOOL_OR(express)", "", [1, OF_PRESENCE]),
-        ("MEDIAN(amount)", "", [OF_RANK_PRESENCE, 1]),
-        ("MEDIAN(amount), MAX(amount)", "", [OF_RANK_PRESENCE, 1, 1]),
+        ("MEDIAN(amount)", "", [OF_RANK_PRESENCE, 2 / 3, *ENDS]),
+        ("MEDIAN(amount), MAX(amount)", "", [OF_RANK_PRESENCE, 2 / 3, 1, *ENDS]),
         # cells of one vector share
         ("COUNT_IF(status = 'a'), COUNT_IF(status = 'b')", "", [1]),
         ("COUNT(DISTINCT note)", "", [1]),

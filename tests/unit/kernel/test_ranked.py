@@ -83,8 +83,9 @@ def test_many_candidates_are_chosen_among_in_two_choices(
     price: Price, item: str, levels: int
 ) -> None:
     (step,) = price(f"SELECT {item} FROM orders", TERMS).steps
-    (choice,) = step.choices
+    choice, *ends = step.choices
     assert len(choice.levels) == levels
+    assert [len(end.levels) for end in ends] == [levels, levels]
     assert (step.step.rankings[0].bins <= CANDIDATES) is (levels == 1)
     total = sum(loss.amount for _, loss in choice.levels)
     assert total <= sum(loss.amount for loss in step.handed_out)

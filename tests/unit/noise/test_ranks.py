@@ -12,9 +12,13 @@ from dpquery.accounting.loss import Definition, Loss
 from dpquery.noise.calibration import calibrate_choice
 from dpquery.noise.choice import choose
 from dpquery.noise.ranks import (
+    ENDS_MISS,
+    Beside,
     End,
     Quantile,
     Wanted,
+    beside_penalties,
+    beside_rank,
     end_penalties,
     end_rank,
     quantile_penalties,
@@ -34,6 +38,9 @@ def penalties(wanted: Wanted, histogram: list[int], row: int, rank: int) -> list
             return quantile_penalties(wanted, histogram, row)
         case End():
             return end_penalties(wanted, histogram, rank)
+        case Beside():
+            outside = rank % 2 if len(histogram) > 2 else 0
+            return beside_penalties(wanted, histogram, row, rank, outside)
 
 
 def moved(wanted: Wanted, with_it: list[int], without: list[int], rank: int) -> int:
@@ -44,7 +51,7 @@ def moved(wanted: Wanted, with_it: list[int], without: list[int], rank: int) -> 
 
 @given(
     st.lists(st.tuples(counts, counts), min_size=1, max_size=12),
-    quantiles | st.sampled_from(End),
+    quantiles | st.sampled_from(End) | st.builds(Beside, quantiles, st.booleans()),
     st.integers(0, 2**42),
 )
 @example([(0, 1), (9, 0)], MEDIAN, 1)
@@ -65,7 +72,7 @@ def test_no_unit_moves_a_penalty_further_than_is_claimed(
         min_size=1,
         max_size=4,
     ),
-    quantiles | st.sampled_from(End),
+    quantiles | st.sampled_from(End) | st.builds(Beside, quantiles, st.booleans()),
     st.integers(0, 50),
 )
 def test_over_groups_the_norm_of_the_weights_is_enough(
@@ -216,3 +223,51 @@ def test_an_aim_needs_candidates() -> None:
     choice = calibrate_choice(2, Loss.up(Definition.PURE, 1.0))
     with pytest.raises(ValueError, match="candidates"):
         end_rank(choice, 0, row=1)
+
+
+@given(
+    rows=st.lists(st.integers(0, 4), min_size=1, max_size=9),
+    quantile=quantiles,
+    above=st.booleans(),
+    apart=st.integers(8, 100),
+)
+def test_beside_a_quantile_the_wrong_side_has_a_penalty_and_another_has_none(
+    *, rows: list[int], quantile: Quantile, above: bool, apart: int
+) -> None:
+    scored = beside_penalties(Beside(quantile, above), [8 * n for n in rows], 8, apart)
+    assert min(scored) == 0
+    if sum(rows):
+        share = Fraction(quantile.numerator, quantile.denominator) * sum(rows)
+        true = next(v for v in range(len(rows)) if sum(rows[: v + 1]) >= share)
+        wrong = scored[:true] if above else scored[true + 1 :]
+        assert all(each >= apart for each in wrong)
+
+
+def test_inside_of_a_cell_the_outermost_candidate_is_open() -> None:
+    """Three rows below the cell and four above it are in no candidate."""
+    below = beside_penalties(Beside(MEDIAN, above=False), [3, 1, 1, 4], 1, 9, outside=1)
+    assert below[1:-1] == [
+        0,
+        8,
+    ]  # the median is in the last place; 9 ranks back is open
+    above = beside_penalties(Beside(MEDIAN, above=True), [4, 1, 1, 3], 1, 9, outside=1)
+    assert above[1] > 0
+    assert above[2] == 0
+
+
+@pytest.mark.parametrize("definition", Definition)
+@pytest.mark.parametrize("above", [False, True])
+def test_ends_are_hardly_ever_on_the_wrong_side(
+    *, definition: Definition, above: bool
+) -> None:
+    """The worst case: all candidates but one are just on the wrong side."""
+    beside = Beside(MEDIAN, above)
+    sensitivity = score_sensitivity(beside, 1)
+    choice = calibrate_choice(sensitivity, Loss.up(definition, 0.5))
+    histogram = [0] * 50 + [1000] + [0] * 50
+    apart = beside_rank(choice, len(histogram), 1, MEDIAN, parts=2)
+    scored = beside_penalties(beside, histogram, 1, apart)
+    drawn = choose(choice, [scored] * 400, Loss.up(definition, 0.5))
+    # each with chance ENDS_MISS / 2 at most: more than 20 of 400 has chance 1e-14
+    assert ENDS_MISS / 2 == 0.005
+    assert sum(at < 50 if above else at > 50 for at in drawn) <= 20

@@ -148,7 +148,13 @@ def test_what_is_chosen_by_rank_shares_one_histogram(compile_step: Compile) -> N
         (RankKind.QUANTILE, Fraction(1, 2)),
         (RankKind.HIGHEST, None),
         (RankKind.QUANTILE, Fraction(1, 4)),
+        # the ends of their intervals
+        (RankKind.BELOW, Fraction(1, 2)),
+        (RankKind.ABOVE, Fraction(1, 2)),
+        (RankKind.BELOW, Fraction(1, 4)),
+        (RankKind.ABOVE, Fraction(1, 4)),
     ]
+    assert [each.kind for each in dates.targets] == [RankKind.LOWEST]
     assert (money.bins, dates.bins) == (200_001, 370)  # a bin for each step
     types = [column.type for column in step.columns]
     assert types == [SqlType.DOUBLE] * 3 + [SqlType.DATE]  # equal ones are one
