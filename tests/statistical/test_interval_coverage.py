@@ -47,7 +47,7 @@ KINDS = {
     ),
     "pivot": (
         f"SELECT g, a AS v FROM (PIVOT {COUNTS} ON s IN ('a', 'b') USING SUM(n))",
-        1,
+        0.2,  # of little noise, intervals of whole numbers cover more
     ),
     "join": (
         (
