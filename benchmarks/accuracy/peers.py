@@ -35,8 +35,6 @@ HERE = Path(__file__).parent
 MANY = 2_000
 """Groups beyond which peers answer a few times only."""
 FEW = 3
-PYTHON_OF = {"smartnoise": (3, 13), "opendp": (3, 14)}
-"""The first Python that a peer is not made for."""
 PACKAGES = {
     # SmartNoise's sampling is an ORDER BY RANDOM() in a window: newer DuckDBs refuse it
     "smartnoise": ("smartnoise-sql==1.0.10", "duckdb==1.2.2"),
@@ -70,10 +68,6 @@ class Peer:
         done = folder / "installed"
         if done.exists():
             return cls(name, python)
-        if sys.version_info >= PYTHON_OF[name]:
-            raise NotRun(
-                f"it is not made for Python {sys.version_info[0]}.{sys.version_info[1]}"
-            )
         print(f"installing {name} in {folder}", file=sys.stderr)
         _run([sys.executable, "-m", "venv", str(folder)])
         install = [str(python), "-m", "pip", "install", "--quiet", *PACKAGES[name]]
