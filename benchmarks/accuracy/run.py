@@ -12,13 +12,13 @@ from benchmarks.accuracy import own, peers
 from benchmarks.accuracy.cells import Cells, cells
 from benchmarks.accuracy.data import Exact, data
 from benchmarks.accuracy.lines import Kind, Line
+from benchmarks.accuracy.norm import best_norm
 from benchmarks.accuracy.scores import Result, Score, score
 from benchmarks.accuracy.truncation import (
     Best,
     Law,
     best,
     best_distinct,
-    best_norm,
     best_one_count,
     best_rows,
 )

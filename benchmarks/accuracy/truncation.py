@@ -94,6 +94,8 @@ class Best:
     """The root of the mean square error without noise."""
     one_count: bool = False
     """Whether the count that is shown decides which groups are."""
+    share: float = 1.0
+    """The share of the loss that the sum has, beside a count."""
 
 
 def grid(most: float, least: float = 1) -> list[float]:
@@ -129,7 +131,7 @@ def _tried(cells: Cells, line: Line, at: int, law: Law, terms: Terms) -> Iterabl
     share = 1 / len(line.measures)
     match measure.kind:
         case Kind.COUNT | Kind.SUM | Kind.UNITS:
-            values = _values(cells, measure, at)
+            values = values_of(cells, measure, at)
             counted = measure.kind is not Kind.SUM
             public = line.public
             return _sums(cells, values, noise, share, public=public, counted=counted)
@@ -139,7 +141,8 @@ def _tried(cells: Cells, line: Line, at: int, law: Law, terms: Terms) -> Iterabl
             return ()
 
 
-def _values(cells: Cells, measure: Measure, at: int) -> Floats:
+def values_of(cells: Cells, measure: Measure, at: int) -> Floats:
+    """Return what is added up for a measure, cell by cell."""
     if measure.kind is Kind.COUNT:
         return cells.rows
     if measure.kind is Kind.UNITS:
@@ -288,28 +291,6 @@ def best_distinct(
     return min(tried, key=lambda each: each.mean_square)
 
 
-def best_norm(cells: Cells, line: Line, at: int, terms: Terms) -> Best | None:
-    """
-    Return the best error of a norm clip with Gaussian noise; nothing else is better.
-
-    No peer: what dpquery could do at best if it knew the best limit for nothing.
-    """
-    measure = line.measures[at]
-    if measure.kind not in (Kind.COUNT, Kind.SUM, Kind.UNITS) or not line.public:
-        return None
-    values = _values(cells, measure, at)
-    norms = np.sqrt(np.bincount(cells.unit, values * values))[cells.unit]
-    truth = np.bincount(cells.group, values, len(cells.groups))
-    tried = []
-    for c in grid(float(norms.max()), max(1.0, float(np.quantile(norms, 0.1)))):
-        clipped = values * np.minimum(1, c / norms)
-        mean = np.bincount(cells.group, clipped, len(cells.groups))
-        bias = float(np.mean((mean - truth) ** 2))
-        added = c * c * len(line.measures) / (2 * terms.rho)
-        tried.append(Best(bias + added, 0, c, len(truth), math.sqrt(bias)))
-    return min(tried, key=lambda each: each.mean_square)
-
-
 def best_rows(cells: Cells, line: Line, terms: Terms) -> int:
     """
     Return the best bound on a unit's rows in all, for Laplace noise: SmartNoise's.
@@ -324,7 +305,7 @@ def best_rows(cells: Cells, line: Line, terms: Terms) -> int:
         scale = parts * most / terms.epsilon_alone
         square = 0.0
         for at, measure in enumerate(line.measures):
-            values = _values(cells, measure, at)
+            values = values_of(cells, measure, at)
             reach = measure.high if measure.kind in (Kind.SUM, Kind.AVG) else 1.0
             bias = cells.expected_rows(values, most) - np.bincount(
                 cells.group, values, len(cells.groups)

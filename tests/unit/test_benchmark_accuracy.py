@@ -15,12 +15,13 @@ import pytest
 from benchmarks.accuracy.__main__ import main
 from benchmarks.accuracy.cells import Cells
 from benchmarks.accuracy.lines import COUNT, LINES, Kind, Line, Measure
+from benchmarks.accuracy.norm import best_norm
 from benchmarks.accuracy.peers import NotRun, _run
 from benchmarks.accuracy.report import table, verdicts
 from benchmarks.accuracy.run import run
 from benchmarks.accuracy.scores import Result, Score, mean_ratio, score
 from benchmarks.accuracy.terms import Terms
-from benchmarks.accuracy.truncation import Law, Noise, best, best_norm
+from benchmarks.accuracy.truncation import Law, Noise, best
 
 if TYPE_CHECKING:
     from pathlib import Path
