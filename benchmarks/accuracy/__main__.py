@@ -5,8 +5,8 @@ How far answers are from the truth: dpquery beside its peers, at equal (ε, δ).
 some twenty queries. A group that is withheld counts with its whole value. The peers:
 
 * truncation to k groups of at most c each with Gaussian noise (zCDP, the same
-  conversion) and with Laplace noise (ε shared over the columns), both with the best k
-  and c for the exact data, for nothing: an oracle;
+  conversion), with Laplace noise, and with Laplace noise under basic composition (ε
+  split over columns), all with the best k and c for the exact data: an oracle;
 * SmartNoise SQL and OpenDP's Polars route, in environments that are made on first use
   (``--no-peers`` leaves them out).
 
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     terms = Terms(options.epsilon, options.delta, options.questions)
     lines = [line for line in LINES if options.only in line.name]
-    peers = list(ORACLES)
+    peers = [law.value for law in ORACLES]
     results = []
     for line in lines:
         print(line.name, file=sys.stderr)

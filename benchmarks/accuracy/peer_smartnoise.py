@@ -16,6 +16,7 @@ import warnings
 
 import duckdb
 from snsql import Privacy, from_connection
+from snsql.sql.odometer import OdometerHeterogeneous
 
 warnings.simplefilter("ignore")
 SAMPLES = 3
@@ -111,19 +112,25 @@ def reader(connection: object, job: dict, epsilon: float, delta: float) -> objec
 
 def per_column(connection: object, job: dict, sql: str) -> tuple[float, float]:
     """Return the largest ε and δ a column at which the whole costs what it may."""
-    low, high = 0.0, job["epsilon"]
-    delta = job["delta"]
-    for _ in range(30):
-        middle = (low + high) / 2 if low else high
-        found = reader(connection, job, middle, delta)
-        epsilon, spent = found.get_privacy_cost(sql)
-        fits = epsilon <= job["epsilon"] * (1 + 1e-9) and spent <= job["delta"]
-        if fits and middle == high:
-            return high, delta
-        if not fits and spent > job["delta"] and epsilon <= job["epsilon"]:
-            delta /= 2
-            continue
-        low, high = (middle, high) if fits else (low or high / 1024, middle)
+
+    def costs(each: float, delta: float) -> tuple[float, float]:
+        found = reader(connection, job, each, delta)
+        odometer = OdometerHeterogeneous(found.privacy)
+        spent = [cost for cost in found._get_mechanism_costs(sql) if cost]
+        for epsilon, delta_ in spent * job["questions"]:
+            odometer.spend(Privacy(epsilon=epsilon, delta=delta_))
+        return odometer.spent
+
+    high, delta = job["epsilon"], job["delta"]
+    while costs(high, delta)[1] > job["delta"]:
+        delta /= 1.25
+    if costs(high, delta)[0] <= job["epsilon"] * (1 + 1e-9):
+        return high, delta
+    low = 0.0
+    for _ in range(20):
+        middle = (low + high) / 2
+        fits = costs(middle, delta)[0] <= job["epsilon"] * (1 + 1e-9)
+        low, high = (middle, high) if fits else (low, middle)
     return low, delta
 
 

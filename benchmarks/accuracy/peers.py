@@ -144,7 +144,12 @@ def smartnoise(
         f"FROM ({asked.line.flat})"
     )
     terms = asked.terms
-    budget = {"epsilon": terms.epsilon_alone, "delta": terms.delta_alone, "most": most}
+    budget = {
+        "epsilon": terms.epsilon,
+        "delta": terms.delta,
+        "questions": terms.questions,
+        "most": most,
+    }
     return _scored("smartnoise", asked, connection, rows, budget, cache)
 
 
@@ -161,7 +166,7 @@ def opendp(
     summed = len(line.measures) == 1 and line.measures[0].kind in (Kind.SUM, Kind.UNITS)
     each = 1 if summed else max(1, round(tuned.bound))
     budget: dict[str, Any] = {
-        "law": law,
+        "law": "gaussian" if gaussian else "laplace",
         "rho": terms.rho,
         "epsilon": terms.epsilon_alone,
         "delta": terms.delta_of_groups if gaussian else terms.delta_alone,

@@ -7,9 +7,9 @@ computed, not drawn: bias and variance of what is kept, and variance of the nois
 
     Gaussian  σ = c·√k / √(2ρ)      Laplace  b = k·c/ε
 
-A query's columns share ρ or ε equally: for Laplace that is basic composition. An
-average is two sums. Groups whose keys are not public show when a count of units, with a
-share of the loss, is above the threshold of delta (Korolova et al. 2009).
+A query's columns share ρ or ε equally. An average is two sums. Groups whose keys are
+not public show when a count of units, with a share of the loss, or the count that was
+asked for, is above the threshold of delta (Korolova et al. 2009).
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class Law(StrEnum):
 
     GAUSSIAN = "gaussian"
     LAPLACE = "laplace"
+    """ε adds up, or ε²/2 under zCDP, whichever leaves more."""
+    BASIC = "basic"
+    """Laplace noise where ε adds up: per-query ε, split over the columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,14 @@ class Noise:
         """Return σ or b for *k* groups of at most *c*."""
         if self.law is Law.GAUSSIAN:
             return c * math.sqrt(k / (2 * self.terms.rho * share))
-        return k * c / (self.terms.epsilon_alone * share)
+        return k * c / self._epsilon(share)
+
+    def _epsilon(self, share: float) -> float:
+        """Return the ε of Laplace noise with a share of the loss."""
+        added_up = self.terms.epsilon_alone * share
+        if self.law is Law.BASIC:
+            return added_up
+        return max(added_up, math.sqrt(2 * self.terms.rho * share))
 
     def variance(self, scale: float) -> float:
         """Return the variance of noise of *scale*."""
@@ -69,8 +79,14 @@ class Noise:
         if self.law is Law.GAUSSIAN:
             alone = -math.expm1(math.log1p(-self.terms.delta_of_groups) / k)
             return 1 - scale * NormalDist().inv_cdf(alone)
-        alone = -math.expm1(math.log1p(-self.terms.delta_alone) / k)
+        alone = -math.expm1(math.log1p(-self._delta) / k)
         return 1 - scale * math.log(2 * alone)
+
+    @property
+    def _delta(self) -> float:
+        """What withholding may lose under Laplace noise."""
+        basic = self.law is Law.BASIC
+        return self.terms.delta_alone if basic else self.terms.delta_of_groups
 
     def points(self) -> Floats:
         """Return quantiles of noise of scale 1."""

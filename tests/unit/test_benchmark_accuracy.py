@@ -120,10 +120,10 @@ def test_the_threshold_hides_a_lone_unit(law: Law) -> None:
     for k in (1, 8):
         scale = noise.scale(k, 1, 1)
         margin = noise.threshold(k, scale) - 1
-        delta = ALONE.delta_of_groups if law is Law.GAUSSIAN else ALONE.delta_alone
-        tail = math.erfc(margin / scale / math.sqrt(2)) / 2
-        if law is Law.LAPLACE:
-            tail = math.exp(-margin / scale) / 2
+        delta = ALONE.delta_alone if law is Law.BASIC else ALONE.delta_of_groups
+        tail = math.exp(-margin / scale) / 2
+        if law is Law.GAUSSIAN:
+            tail = math.erfc(margin / scale / math.sqrt(2)) / 2
         assert 1 - (1 - tail) ** k == pytest.approx(delta, rel=1e-3)
 
 
@@ -149,7 +149,7 @@ def test_dpquery_answers_a_sample_on_the_terms_that_all_have(tmp_path: Path) -> 
     found = run(CLINIC, ALONE, options)
     assert found.groups == 14
     assert 5 <= found.own.released <= 14
-    assert set(found.peers) == {"gaussian", "laplace"}
+    assert set(found.peers) == {"gaussian", "laplace", "basic"}
     assert all(isinstance(each, Score) for each in found.peers.values())
 
 
