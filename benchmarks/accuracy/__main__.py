@@ -42,6 +42,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--epsilon", type=float, default=1.0)
     add("--delta", type=float, default=1e-6)
     add("--questions", type=int, default=1, help="questions that share ε and δ")
+    add(
+        "--profile",
+        type=float,
+        default=0.1,
+        help="share of ρ for the profile; 0: the policy's hints, and no profile",
+    )
+    add("--of-tables", action="store_true", help="profile tables, not the query")
     add("--only", default="", help="queries whose name has this in it")
     add("--no-peers", action="store_true", help="oracles only; installs nothing")
     add("--diagnose", action="store_true", help="say where dpquery's error is from")

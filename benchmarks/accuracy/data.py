@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 import yaml
 
 from benchmarks.tpch_data import generate
+from dpquery.policy.model import QueryDefaults
 
 if TYPE_CHECKING:
     from benchmarks.accuracy.lines import Line
@@ -20,6 +22,33 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SEED = 20_261_128
 USERS, ITEMS, CATEGORIES, MOST_EVENTS = 20_000, 5_000, 40, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How a question's loss is split between its profile and its answer."""
+
+    share: float
+    """The profile's."""
+    histograms: int
+    """As many share the profile's part."""
+    own: bool = True
+    """Whether the profile is of the query's own rows and groups."""
+
+    @property
+    def of_query(self) -> float:
+        """The answer's share."""
+        return 1 - self.share
+
+    @property
+    def of_histogram(self) -> float:
+        """One histogram's share."""
+        return self.share / self.histograms
+
+
+def has_profiles() -> bool:
+    """Return whether this dpquery chooses limits from profiles."""
+    return "profile" in QueryDefaults.model_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +74,33 @@ def _policy(path: Path) -> dict[str, Any]:
     return found
 
 
-def policy_text(of: Data, terms: Terms, ledger: Path) -> str:
-    """Return the policy of *of* with a budget of exactly *terms*."""
-    policy = dict(of.policy)
+HINTS = ("max_rows_per_unit", "max_rows_per_group")
+
+
+def policy_text(of: Data, terms: Terms, ledger: Path, split: Split | None) -> str:
+    """
+    Return the policy of *of* with a budget of exactly *terms*.
+
+    With a *split*, limits are chosen from a profile, and the owner's hints about them
+    are left out; without, the hints are all there is.
+    """
+    policy = copy.deepcopy(of.policy)
+    if split is not None:
+        for table in policy["tables"].values():
+            for hint in HINTS:
+                table.pop(hint, None)
     policy["source"] = {"duckdb": str(of.database.resolve())}
     policy["budget"] = {"epsilon": terms.epsilon, "delta": terms.delta}
     policy["query"] = {
-        "epsilon": terms.epsilon_of_one,
+        "epsilon": terms.epsilon_of(1.0 if split is None else split.of_query),
         "max_epsilon": terms.epsilon,
         "delta": terms.delta_of_groups,
         "max_groups_per_unit": 8,
     }
+    if split is not None:
+        policy["query"]["profile_epsilon"] = terms.epsilon_of(split.of_histogram)
+    elif has_profiles():
+        policy["query"]["profile"] = "never"
     policy["analysts"] = {"alice": {"epsilon": terms.epsilon}}
     policy["ledger"] = str(ledger)
     text: str = yaml.safe_dump(policy)

@@ -111,7 +111,10 @@ def run(line: Line, terms: Terms, options: argparse.Namespace) -> Result:
             scores |= _tools(known, options)
     finally:
         exact.connection.close()
-    reached = score(truth, own.answers(of, line, terms, options.trials))
+    answers = own.answers(
+        of, line, terms, options.trials, options.profile, own=not options.of_tables
+    )
+    reached = score(truth, answers)
     return Result(line.name, line.public, len(truth), reached, scores, floor)
 
 

@@ -27,13 +27,13 @@ class Terms:
         """What one question may lose under zCDP: half of δ converts."""
         return rho_of(self.epsilon, self.delta / 2) / self.questions
 
-    @cached_property
-    def epsilon_of_one(self) -> float:
-        """The same as an ε, as dpquery is asked: rounded down."""
-        if self.questions == 1:
+    def epsilon_of(self, share: float) -> float:
+        """Return a share of ρ as an ε, as dpquery is asked: rounded down."""
+        if self.questions == share == 1:
             return self.epsilon
         half = Promise(self.epsilon, self.delta).delta_for_conversion
-        return math.floor(epsilon_of(self.rho, half) * 1e9) / 1e9  # a policy's digits
+        found = epsilon_of(self.rho * share, half)
+        return math.floor(found * 1e9) / 1e9  # no more digits than a policy may have
 
     @cached_property
     def epsilon_alone(self) -> float:
