@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dpquery.display import markup
 from dpquery.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+    from altair.typing import ChartType
 
 Cell = Any
 """One value of an answer: None, bool, int, float, str, date, datetime or Decimal."""
@@ -65,6 +66,30 @@ class Price:
     def explain(self) -> str:
         """Return the plan, step by step, with its numbers."""
         return self.explanation
+
+
+@dataclass(frozen=True, slots=True)
+class SizeHistogram:
+    """How many units have which size, with noise: a part of a profile."""
+
+    size_of: str
+    """What of a unit it is about, in words."""
+    up_to: tuple[float, ...]
+    """The powers of two that the bins go up to."""
+    units: tuple[float, ...]
+    """Noisy numbers of units, one a bin."""
+    deviation: float
+    """The standard deviation of the noise of each."""
+    highest: float | None
+    """The highest bin that is surely not empty; ``None``: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of the sizes of units, and what it cost just now."""
+
+    histograms: tuple[SizeHistogram, ...]
+    price: Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +263,11 @@ class Release:
     _intervals: Callable[[float], Mapping[str, Sequence[Interval | None]]] = field(
         repr=False, compare=False
     )
+    retained: Mapping[str, float] = field(default_factory=dict)
+    """For columns of which a profile knows: the share of what single units add that
+    is in the answer, at least (95 %, one-sided). What was clipped is in no interval."""
+    counts: tuple[str, ...] = ()
+    """The noisy columns that count: below zero they are shown as 0, never changed."""
 
     def intervals(self, confidence: float = 0.95) -> dict[str, list[Interval | None]]:
         """
@@ -301,54 +331,41 @@ class Release:
         )
         return frame
 
+    def plot(
+        self,
+        *,
+        x: str | None = None,
+        y: str | Sequence[str] | None = None,
+        confidence: float = 0.95,
+    ) -> ChartType:
+        """
+        Return an Altair chart of the answer with its intervals.
+
+        *x* names the column along which it is drawn, *y* those that are drawn;
+        without them, the columns decide.
+
+        Raises:
+            ConfigError: Altair is not installed (DPQ403), there is no such column or
+                no number (DPQ460), or *confidence* is no probability (DPQ402).
+        """
+        _optional("altair", "plot")
+        from dpquery.display import chart  # noqa: PLC0415 -- loads Altair
+
+        return chart.chart(self, x, y, confidence)
+
     def _repr_html_(self) -> str:
         """Show the table, its intervals and its price in a notebook."""
-        bars = self.intervals()
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f"<td>{_cell_html(cell, bars[name][at] if name in bars else None)}</td>"
-                for name, cell in zip(self.columns, row, strict=True)
-            )
-            + "</tr>"
-            for at, row in enumerate(self.rows)
-        )
-        spent = (
-            "replayed, nothing charged"
-            if self.replayed
-            else f"ε {self.price.epsilon:g}"
-        )
-        notes = "".join(f"<br>{html.escape(note)}" for note in self.notes)
-        return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"<small>{spent} · ε {self.remaining.epsilon:.3g} left · "
-            f"± is the 95 % interval{notes}</small>"
-        )
+        return markup.notebook(self)
 
 
-def _cell_html(cell: Cell, bar: Interval | None) -> str:
-    """One table cell, with its half width."""
-    text = (
-        "NULL"
-        if cell is None
-        else f"{cell:.6g}"
-        if isinstance(cell, float)
-        else str(cell)
-    )
-    if bar is not None:
-        text += f" ± {(bar.high - bar.low) / 2:.3g}"
-    return html.escape(text)
-
-
-def _optional(name: str) -> Any:  # noqa: ANN401 -- a module of an optional library
-    """Import a frame library, or say how to get it."""
+def _optional(name: str, extra: str = "frames") -> Any:  # noqa: ANN401 -- a module
+    """Import a library of *extra*, or say how to get it."""
     try:
         return import_module(name)
     except ImportError:
         msg = f"this needs {name}, which is not installed"
         raise ConfigError(
-            msg, code="DPQ403", hint="pip install 'dpquery[frames]'"
+            msg, code="DPQ403", hint=f"pip install 'dpquery[{extra}]'"
         ) from None
 
 

@@ -14,6 +14,7 @@ from dpquery.cli import (
     compare,
     lists,
     owner,
+    profile,
     query,
     receipt,
     requests,
@@ -64,11 +65,19 @@ _VERBS: tuple[tuple[Callable[..., None], str], ...] = (
         _examples(
             "dpquery query 'SELECT ward, count(*) FROM visits GROUP BY ward'",
             "dpquery query -f visits.sql --epsilon 0.5 -o visits.csv",
+            "dpquery query -f visits.sql -o report.html",
             "echo 'SELECT avg(cost) FROM visits' | dpquery query - --format json",
         ),
     ),
     (query.price, _examples("dpquery price -f visits.sql --epsilon 0.5")),
     (lists.tables, _examples("dpquery tables", "dpquery tables visits --format json")),
+    (
+        profile.profile,
+        _examples(
+            "dpquery profile visits",
+            "dpquery profile 'SELECT ward, sum(cost) FROM visits GROUP BY ward'",
+        ),
+    ),
     (
         board.budget,
         _examples(

@@ -23,7 +23,7 @@ from dpquery.cli.options import (
     target,
 )
 from dpquery.cli.output import to_stdout
-from dpquery.cli.render import Format, Sheet
+from dpquery.cli.render import PEOPLE, Sheet
 from dpquery.cli.requests import outcome
 from dpquery.cli.talk import Colour, UsageError
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dpquery.cli.options import Target
+    from dpquery.cli.render import Format
     from dpquery.results import (
         Account,
         Amount,
@@ -227,7 +228,7 @@ _FIELDS = (
 
 def _board(report: Report, form: Format) -> list[Sheet]:
     """Lay a report out: tables for a person, else rows that say what they are."""
-    if form is Format.TABLE:
+    if form in PEOPLE:
         sheets = [_accounts(report.accounts)]
         if report.tables:
             sheets.append(_usages("table", report.tables))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import shutil
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dpquery.cli.output import destination
-from dpquery.cli.render import SUFFIXES, Format, check_library, render
+from dpquery.cli.render import (
+    SUFFIXES,
+    Format,
+    Screen,
+    check_library,
+    render,
+    render_all,
+)
 from dpquery.cli.talk import Colour, UsageError, choose_colour, coloured, is_terminal
 
 if TYPE_CHECKING:
@@ -45,7 +54,8 @@ FormatOption = Annotated[
         "--format",
         metavar="|".join(Format),
         help="How to write data; by default the suffix of -o decides, else table on "
-        "a terminal and csv when piped.",
+        "a terminal and csv when piped. bars are drawn in text, html is a page with "
+        "a chart.",
     ),
 ]
 OutputOption = Annotated[
@@ -81,8 +91,7 @@ class Target:
         """
         check_library(self.form)
         with destination(self.path) as write:
-            colour = self.path is None and coloured(sys.stdout)
-            yield lambda sheet: write(render(sheet, self.form, colour=colour))
+            yield lambda sheet: write(render(sheet, self.form, self._screen()))
 
     @contextmanager
     def open_all(self) -> Iterator[Callable[[Sequence[Sheet]], None]]:
@@ -94,10 +103,19 @@ class Target:
         """
         check_library(self.form)
         with destination(self.path) as write:
-            colour = self.path is None and coloured(sys.stdout)
-            yield lambda sheets: write(
-                b"\n".join(render(each, self.form, colour=colour) for each in sheets)
-            )
+            yield lambda sheets: write(render_all(sheets, self.form, self._screen()))
+
+    def _screen(self) -> Screen:
+        """Return what stdout can show; a file has 80 columns, no colour, and UTF-8."""
+        if self.path is not None or sys.stdout is None:
+            return Screen()
+        width = 80
+        if is_terminal(sys.stdout):
+            width = shutil.get_terminal_size().columns
+        # What is written is UTF-8: a terminal of anything else would show other signs.
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        unicode = codecs.lookup(encoding).name == "utf-8"
+        return Screen(coloured(sys.stdout), width, unicode)
 
 
 def target(form: Format | None, path: Path | None, colour: Colour) -> Target:

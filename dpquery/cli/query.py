@@ -60,6 +60,14 @@ DialectOption = Annotated[
     str,
     typer.Option("--dialect", metavar="NAME", help="The SQL dialect of the query."),
 ]
+OtherOption = Annotated[
+    bool,
+    typer.Option(
+        "--other",
+        help="Add a row of what the withheld groups hold together, at a tenth of the "
+        "price.",
+    ),
+]
 ExplainOption = Annotated[
     bool, typer.Option("--explain", help="Show on stderr how the answer is made.")
 ]
@@ -79,6 +87,7 @@ class Question:
     sql: str
     epsilon: float | None
     dialect: str
+    other: bool
     explain: bool
     talk: Talk
 
@@ -89,6 +98,7 @@ def query(  # noqa: PLR0913 -- one parameter an option
     file: FileOption = None,
     epsilon: EpsilonOption = None,
     dialect: DialectOption = "duckdb",
+    other: OtherOption = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -119,15 +129,16 @@ def query(  # noqa: PLR0913 -- one parameter an option
     """
     Answer one SELECT with noise, and charge its price.
 
-    Every noisy column comes with its 95 % interval: `41 ± 12` in a table, columns
-    x_low and x_high beside x in the other formats. Asking exactly the same again
-    shows the same answer again, for nothing.
+    Every noisy column comes with its 95 % interval: `41 ± 12` in table, bars and
+    html, columns x_low and x_high beside x in the other formats, which are not
+    rounded. Asking exactly the same again shows the same answer again, for nothing.
     """
     where = target(form, output, color)
     question = Question(
         sql=read_sql(sql, file),
         epsilon=read_epsilon(epsilon),
         dialect=dialect,
+        other=other,
         explain=explain,
         talk=Talk(quiet=quiet, stats=stats),
     )
@@ -146,6 +157,7 @@ def price(  # noqa: PLR0913 -- one parameter an option
     file: FileOption = None,
     epsilon: EpsilonOption = None,
     dialect: DialectOption = "duckdb",
+    other: OtherOption = False,
     explain: ExplainOption = False,
     stats: StatsOption = False,
     quiet: QuietOption = False,
@@ -166,6 +178,7 @@ def price(  # noqa: PLR0913 -- one parameter an option
         file=file,
         epsilon=epsilon,
         dialect=dialect,
+        other=other,
         dry_run=True,
         explain=explain,
         stats=stats,
@@ -260,9 +273,10 @@ def _answer(
                 question.sql,
                 epsilon=question.epsilon,
                 dialect=question.dialect,
+                other=question.other,
                 as_of=as_of,
             )
-        write(answer(release, where.form, intervals=intervals))
+        write(answer(release, where.form, intervals=intervals, sql=question.sql))
     if question.explain:
         talk.explained(release.explain())
     talk.answered(release, total)
@@ -278,7 +292,10 @@ def _price(
     """Say what the question would cost; stdout stays empty unless JSON is asked for."""
     talk = question.talk
     cost = session.price(
-        question.sql, epsilon=question.epsilon, dialect=question.dialect
+        question.sql,
+        epsilon=question.epsilon,
+        dialect=question.dialect,
+        other=question.other,
     )
     if question.explain:
         talk.explained(cost.explain())

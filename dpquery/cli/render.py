@@ -6,13 +6,15 @@ import datetime as dt
 import importlib.util
 import io
 import json
-import math
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
-from dpquery.cli.talk import printable
+from dpquery.display import bars, markup, page
+from dpquery.display.page import Asked
+from dpquery.display.text import is_number, missing, plain, printable, shown
 from dpquery.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,15 +27,21 @@ class Format(StrEnum):
     """How data is written."""
 
     TABLE = "table"
+    BARS = "bars"
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
     MARKDOWN = "markdown"
     PARQUET = "parquet"
+    HTML = "html"
 
+
+PEOPLE = frozenset({Format.TABLE, Format.BARS, Format.HTML})
+"""Formats for people: rounded, with the error bars within the cells."""
 
 SUFFIXES: Mapping[str, Format] = {
     ".csv": Format.CSV,
+    ".html": Format.HTML,
     ".json": Format.JSON,
     ".jsonl": Format.JSONL,
     ".md": Format.MARKDOWN,
@@ -50,14 +58,36 @@ class Sheet:
     rows: Sequence[tuple[Cell, ...]]
     bars: Mapping[str, Sequence[Interval | None]] = field(default_factory=dict)
     """The error bars of the cells of a column, which a table shows as ``± 12``."""
+    counts: tuple[str, ...] = ()
+    """Columns of counts, which people see from 0 on."""
+    report: tuple[Release, Asked] | None = None
+    """What a page shows beside the rows."""
 
 
-def answer(release: Release, form: Format, *, intervals: bool) -> Sheet:
-    """Lay out a release: error bars within the cells of a table, else beside them."""
-    if form is Format.TABLE:
-        bars = release.intervals() if intervals else {}
-        return Sheet(release.columns, release.rows, bars)
-    return Sheet(*release.table(intervals=intervals))
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a sheet for people is shown on."""
+
+    colour: bool = False
+    width: int = 80
+    unicode: bool = True
+    """Whether it has more than ASCII."""
+
+
+def answer(release: Release, form: Format, *, intervals: bool, sql: str = "") -> Sheet:
+    """Lay out a release: error bars within the cells for people, else beside them."""
+    if form not in PEOPLE:
+        return Sheet(*release.table(intervals=intervals))
+    if not intervals:
+        release = replace(release, _intervals=lambda _: {})
+    asked = Asked(sql, dt.datetime.now(dt.UTC))
+    return Sheet(
+        release.columns,
+        release.rows,
+        release.intervals(),
+        release.counts,
+        (release, asked),
+    )
 
 
 def check_library(form: Format) -> None:
@@ -73,13 +103,33 @@ def check_library(form: Format) -> None:
             code="DPQ403",
             hint="pip install 'dpquery[frames]', or choose --format csv",
         )
+    needed = ("altair", "vl_convert") if form is Format.HTML else ()
+    if any(importlib.util.find_spec(name) is None for name in needed):
+        raise ConfigError(
+            "html needs altair and vl-convert, and one is not installed",
+            code="DPQ403",
+            hint="pip install 'dpquery[plot]', or choose --format bars",
+        )
 
 
-def render(sheet: Sheet, form: Format, *, colour: bool = False) -> bytes:
+def render_all(sheets: Sequence[Sheet], form: Format, screen: Screen) -> bytes:
+    """Return *sheets* one after the other: one page, or an empty line between them."""
+    if form is Format.HTML:
+        return page.tables([_markup(each) for each in sheets]).encode()
+    return b"\n".join(render(each, form, screen) for each in sheets)
+
+
+def render(sheet: Sheet, form: Format, screen: Screen = Screen()) -> bytes:
     """Return *sheet* in the format *form*, UTF-8 where that is text."""
     match form:
         case Format.TABLE:
-            return _table(sheet, colour=colour).encode()
+            return _table(sheet, colour=screen.colour).encode()
+        case Format.BARS:
+            return _bars(sheet, screen).encode()
+        case Format.HTML:
+            if sheet.report is None:
+                return page.tables([_markup(sheet)]).encode()
+            return page.report(*sheet.report).encode()
         case Format.CSV:
             return _csv(sheet).encode()
         case Format.JSON:
@@ -92,6 +142,18 @@ def render(sheet: Sheet, form: Format, *, colour: bool = False) -> bytes:
             return _parquet(sheet)
         case _:
             assert_never(form)
+
+
+def _markup(sheet: Sheet) -> str:
+    return markup.table(sheet.columns, sheet.rows, sheet.bars, sheet.counts)
+
+
+def _bars(sheet: Sheet, screen: Screen) -> str:
+    """Draw bars of an answer's numbers; what is no answer is a table."""
+    if sheet.report is not None and sheet.rows:
+        with suppress(ConfigError):  # nothing to draw, but it is paid for
+            return bars.draw(sheet.report[0], screen.width, unicode=screen.unicode)
+    return _table(sheet, colour=screen.colour)
 
 
 def _csv(sheet: Sheet) -> str:
@@ -109,9 +171,9 @@ def _csv(sheet: Sheet) -> str:
 
 def _csv_field(cell: Cell) -> str:
     """One cell, quoted where it must be."""
-    if _missing(cell):
+    if missing(cell):
         return ""
-    text = _plain(cell)
+    text = plain(cell)
     must = text == "" or text != text.strip() or any(each in text for each in ',"\r\n')
     return _quoted(text) if must else text
 
@@ -146,11 +208,11 @@ def _json_value(cell: Cell) -> str:
     >>> _json_value(Decimal("12345678901234567890.10")), _json_value(float("nan"))
     ('12345678901234567890.10', 'null')
     """
-    if _missing(cell):
+    if missing(cell):
         return "null"
     if isinstance(cell, bool | int | float | Decimal):
-        return _plain(cell)
-    return json.dumps(_plain(cell), ensure_ascii=False)
+        return plain(cell)
+    return json.dumps(plain(cell), ensure_ascii=False)
 
 
 def _markdown(sheet: Sheet) -> str:
@@ -158,7 +220,7 @@ def _markdown(sheet: Sheet) -> str:
     right = _numeric_columns(sheet)
     rule = ["--:" if numeric else "---" for numeric in right]
     body = [
-        ["NULL" if _missing(cell) else _markdown_text(_plain(cell)) for cell in row]
+        ["NULL" if missing(cell) else _markdown_text(plain(cell)) for cell in row]
         for row in (sheet.columns, *sheet.rows)
     ]
     lines = [body[0], rule, *body[1:]]
@@ -202,9 +264,13 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
         grid.add_row(
             *(
                 Text("NULL", style="dim")
-                if _missing(cell)
+                if missing(cell)
                 else Text(
-                    _shown(cell, sheet.bars[name][at] if name in sheet.bars else None)
+                    shown(
+                        cell,
+                        sheet.bars[name][at] if name in sheet.bars else None,
+                        count=name in sheet.counts,
+                    )
                 )
                 for name, cell in zip(sheet.columns, row, strict=True)
             )
@@ -223,78 +289,14 @@ def _table(sheet: Sheet, *, colour: bool) -> str:
     return "".join(f"{line.rstrip()}\n" for line in sink.getvalue().splitlines())
 
 
-def _shown(cell: Cell, bar: Interval | None) -> str:
-    """
-    Return a cell as a table shows it, rounded to what its error bar can tell.
-
-    >>> from dpquery.results import Interval
-    >>> _shown(41.3, Interval(29.2, 53.4)), _shown(0.5, Interval(0.469, 0.531))
-    ('41 ± 12', '0.500 ± 0.031')
-    >>> _shown(123456, Interval(121562, 125350)), _shown(30, Interval(21, 39))
-    ('123500 ± 1900', '30 ± 9')
-    """
-    if bar is None or not _is_number(cell):
-        return printable(_short(cell) if isinstance(cell, float) else _plain(cell))
-    value = float(cell)
-    # An interval need not be symmetric (a ratio's is not): the longer side covers it.
-    half = max(value - bar.low, bar.high - value)
-    if not math.isfinite(half):
-        return f"{_short(value)} ± ∞"
-    if half <= 0:
-        return _short(value)
-    digits = 1 - math.floor(math.log10(half))
-    if isinstance(cell, int):  # a count has no decimals
-        digits = min(0, digits)
-    places = max(0, digits)
-    return f"{_rounded(value, digits):.{places}f} ± {_rounded(half, digits):.{places}f}"
-
-
-def _rounded(value: float, digits: int) -> float:
-    """Round without a minus before zero."""
-    return round(value, digits) + 0.0
-
-
-def _short(value: float) -> str:
-    """Write a number without error bar at a length that a person reads."""
-    if value and not 1e-3 <= abs(value) < 1e15:  # noqa: PLR2004 -- a reader's range
-        return f"{value:.4g}"
-    text = f"{value + 0.0:.4f}"
-    return text.rstrip("0").rstrip(".")
-
-
-def _plain(cell: Cell) -> str:
-    """Return the exact text of a cell: ISO 8601 for dates, all digits for numbers."""
-    match cell:
-        case bool():
-            return "true" if cell else "false"
-        case Decimal():
-            return format(cell, "f")
-        case dt.date():  # a datetime is a date
-            return cell.isoformat()
-        case _:
-            return str(cell)
-
-
-def _missing(cell: Cell) -> bool:
-    """Whether a cell is NULL; NaN and infinities have no place in text formats."""
-    return cell is None or (
-        isinstance(cell, float | Decimal) and not math.isfinite(cell)
-    )
-
-
 def _numeric_columns(sheet: Sheet) -> list[bool]:
     """Tell which columns hold numbers only."""
     columns = ([row[at] for row in sheet.rows] for at in range(len(sheet.columns)))
     return [
-        all(_is_number(cell) for cell in column if cell is not None)
+        all(is_number(cell) for cell in column if cell is not None)
         and any(cell is not None for cell in column)
         for column in columns
     ]
-
-
-def _is_number(cell: Cell) -> bool:
-    """Whether a cell is a number to a reader; to Python, booleans are."""
-    return isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
 
 
 def unique(names: Sequence[str]) -> list[str]:

@@ -20,12 +20,13 @@ from dpquery.cli.options import (
     target,
 )
 from dpquery.cli.query import DialectOption, EpsilonOption, read_epsilon, read_sql
-from dpquery.cli.render import Format, Sheet
+from dpquery.cli.render import PEOPLE, Sheet
 from dpquery.cli.talk import Colour, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dpquery.cli.render import Format
     from dpquery.results import Simulated
 
 _SHOWN = 40
@@ -98,7 +99,7 @@ def simulate(  # noqa: PLR0913 -- one parameter an option
 
 def _sheet(files: Sequence[Path], found: Sequence[Simulated], form: Format) -> Sheet:
     """Lay out one line a query; a table has no room for all columns."""
-    wide = form is not Format.TABLE
+    wide = form not in PEOPLE
     columns = ["query", "where", "decision", "epsilon", "analyst_spent"]
     columns += ["dataset_spent", "code", "why" if wide else "query or why"]
     columns += ["delta", "expected", "sql"] if wide else []

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
+from dpquery.display.text import printable as printable  # noqa: PLC0414 -- talk.printable
 from dpquery.errors import ConfigError, DPQueryError
 
 if TYPE_CHECKING:
@@ -84,21 +85,6 @@ def coloured(stream: TextIO | None) -> bool:
 def is_terminal(stream: TextIO | None) -> bool:
     """Return whether a person reads *stream*; a closed stream is ``None``."""
     return stream is not None and stream.isatty()
-
-
-def printable(text: str) -> str:
-    r"""
-    Spell out what would move the cursor, recolour the screen or hide.
-
-    >>> printable("north\x1b[2J")
-    'north\\x1b[2J'
-    """
-    return "".join(
-        each
-        if each.isprintable()
-        else each.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for each in text
-    )
 
 
 def number(value: float) -> str:

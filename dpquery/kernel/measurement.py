@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from dpquery.kernel.ranked import Histogram, ranked
 from dpquery.kernel.readings import Group, Key, Noisy
+from dpquery.kernel.stored import StoredReadings
 from dpquery.noise.additive import measure
 from dpquery.plan.aggregates import Units
 from dpquery.sql.lowering.lower import lower_release
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dpquery.engines.sealed import Sealed
     from dpquery.kernel.pricing import PricedStep
     from dpquery.noise.calibration import Additive
+    from dpquery.plan.profile import Sought
     from dpquery.plan.program import ReleaseStep
     from dpquery.sql.lowering.lower import EngineSQL
 
@@ -119,6 +121,26 @@ def measured(
                 for group, each in zip(groups, picked, strict=True):
                     group.chosen[value, choice.target] = each
     return groups
+
+
+def units_by_size(
+    sought: Sought, sealed: Sealed, noise: Additive, handed_out: Loss
+) -> StoredReadings:
+    """
+    Return a noisy histogram of units; *noise* is for a unit that is in one bin.
+
+    Raises:
+        RuntimeError: the engine gave other rows than it was asked for.
+    """
+    found = _by_key(sealed.open(), 1)
+    bins = [(at,) for at in range(sought.first, sought.last + 1)]
+    if not set(found) <= set(bins):
+        _fail()
+    noisy = measure(noise, [found.get(at, 0) for at in bins], handed_out)
+    values: dict[Key, tuple[int, ...]] = {
+        at: (count,) for at, count in zip(bins, noisy, strict=True)
+    }
+    return StoredReadings((noise,), values)
 
 
 def _added_up(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dpquery.kernel.clipping import clipping_notes
+from dpquery.kernel.other_row import CALLED, SHARE
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
 from dpquery.plan.expressions import InSample
+from dpquery.plan.program import BoundingMode
 from dpquery.plan.walk import expressions, relations, subexpressions
+from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +24,11 @@ if TYPE_CHECKING:
 
 def notes(prepared: Prepared) -> tuple[str, ...]:
     """Return what is worth knowing of *prepared*, each thing once."""
-    found = (note for priced in prepared.steps for note in _of_release(priced))
-    return tuple(dict.fromkeys(found))
+    steps = prepared.steps
+    found = [note for priced in steps for note in _of_release(priced, prepared)]
+    if prepared.other and not any(priced.step.other_of for priced in steps):
+        found.append("there is no row of what is withheld: no group is")
+    return tuple(dict.fromkeys((*found, *clipping_notes(prepared))))
 
 
 def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
@@ -49,20 +56,17 @@ def reuse_notes(reuse: Reuse, *, ids: bool = True) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _of_release(priced: PricedStep) -> Iterator[str]:
+def _of_release(priced: PricedStep, prepared: Prepared) -> Iterator[str]:
     step = priced.step
     kind = step.source.kind
-    for table in undeclared(step.source.relation):
+    profiled = bool(step.clips or step.missing)
+    for table in [] if profiled else undeclared(step.source.relation):
         yield (
             f"the policy does not say how many rows of {table} a {kind} has; "
             f"{DEFAULT_ROWS_PER_UNIT} are assumed, and whoever has more counts for less"
         )
     if priced.threshold is not None:
-        steps, _ = priced.noise_of(Units())
-        small = (
-            f"groups with fewer than about {-(-priced.threshold // steps):,} {kind}s"
-        )
-        yield f"{small} are withheld: their keys are not public"
+        yield from _of_withheld(priced, priced.threshold, prepared)
     ends = {
         column.estimator.target.kind
         for column in step.columns
@@ -75,6 +79,40 @@ def _of_release(priced: PricedStep) -> Iterator[str]:
         )
     if _samples(step.source.relation):
         yield f"TABLESAMPLE takes a share of the {kind}s, the same ones every time"
+
+
+def _of_withheld(
+    priced: PricedStep, threshold: int, prepared: Prepared
+) -> Iterator[str]:
+    """
+    Say why groups are missing, about how large one must be, and what can be done.
+
+    What is above the minimum of units is noise, which about halves with twice the ε.
+    """
+    step, minimum = priced.step, priced.step.bounding.min_units
+    kind = step.source.kind
+    steps, _ = priced.noise_of(Units())
+    small = f"groups with fewer than about {-(-threshold // steps):,} {kind}s"
+    never = f"; with fewer than {minimum:,} always" if minimum > 1 else ""
+    how, less = step.bounding, ""
+    if how.mode is BoundingMode.NORM and not how.single_group:
+        less = f", and a {kind} in {4 * how.full_units:,} of them counts half in each"
+    yield f"{small} are withheld: their keys are not public{less}{never}"
+    others = (minimum - 1) * steps
+    better = -(-(threshold - others) // (2 * steps)) + minimum - 1
+    alone = len(prepared.steps) == 1 and step.columns
+    yield (
+        f"to see more: twice the ε shows groups from about {better:,} {kind}s on, "
+        "`values` in the policy all of them"
+        + (", --other what is withheld as one row" if alone else "")
+    )
+    if any(each.step.other_of == step.name for each in prepared.steps):
+        texts = any(key.expression.type is SqlType.VARCHAR for key in step.keys)
+        key = f"the key {CALLED}" if texts else "NULL for a key"
+        yield (
+            f"the last group, with {key}, holds all that is withheld, together; "
+            f"it takes {SHARE:.0%} of the price"
+        )
 
 
 def _samples(relation: Relation) -> bool:

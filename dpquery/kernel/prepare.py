@@ -16,6 +16,8 @@ from dpquery.accounting.events import Event, Withholding
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused
 from dpquery.kernel.estimates import estimate
+from dpquery.kernel.other_row import shares as divided
+from dpquery.kernel.other_row import with_other_row
 from dpquery.kernel.pricing import PricedStep, priced
 from dpquery.kernel.readings import Noisy
 from dpquery.noise.intervals import Linear, interval
@@ -51,6 +53,10 @@ class Terms:
     """The moment of the query, for ``current_date`` and the like."""
     max_epsilon: float | None = None
     """What one query may spend, whatever its own text says; ``None``: ``epsilon``."""
+    histogram: Loss | None = None
+    """What a histogram costs that limits are chosen from."""
+    other: bool = False
+    """Whether a row is asked for that holds what is withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,10 @@ class Prepared:
     events: tuple[Event, ...]
     fingerprint: str
     """Equal for queries with the same plan, noise and price."""
+    histogram: Loss | None = None
+    """What each histogram costs that it is waiting for."""
+    other: bool = False
+    """Whether a row was asked for that holds what is withheld."""
 
     def column(self, release: str, name: str) -> tuple[PricedStep, ReleasedColumn]:
         """Return a column of the release called *release*."""
@@ -82,9 +92,10 @@ def prepare(
         SQLSyntaxError, QueryRefused: there is no private answer; nothing is charged.
         BudgetExceeded: its own text asks for more than one query may spend.
     """
-    program = compile_program(
-        bind(sql, catalog, dialect, terms.now), catalog, terms.rules
-    )
+    query = bind(sql, catalog, dialect, terms.now)
+    program = compile_program(query, catalog, terms.rules)
+    if terms.other:
+        program = with_other_row(query, program, catalog, terms.rules)
     shares = _shares(program.releases, terms)
     steps = tuple(
         priced(step, share, _delta(step, terms), step.wishes.epsilon or terms.epsilon)
@@ -98,7 +109,17 @@ def prepare(
     withheld = [e for e in events if isinstance(e, Withholding)]
     loss += loss_of_events(withheld, definition)
     _check(events, loss)
-    return Prepared(sql, program, steps, loss, events, _fingerprint(program, steps))
+    named = _fingerprint(program, steps)
+    return Prepared(
+        sql,
+        program,
+        steps,
+        loss,
+        events,
+        named,
+        histogram=terms.histogram,
+        other=terms.other,
+    )
 
 
 def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
@@ -108,7 +129,7 @@ def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
     Releases that say how much they want get that; the others share what the query as a
     whole was asked with.
     """
-    asked = [step.wishes.epsilon for step in releases]
+    asked = [step.wishes.epsilon for step in releases if step.other_of is None]
     others = asked.count(None)
     budget = terms.promise.loss_of(terms.epsilon)
     rest = iter(split(budget, [1.0] * others) if others else ())
@@ -123,7 +144,7 @@ def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
         msg = f"this asks for more than ε {most:g}, the limit of one query"
         hint = "lower epsilon in OPTIONS, or ask the owner for more"
         raise BudgetExceeded(msg, code="DPQ203", place=place, hint=hint)
-    return shares
+    return divided(releases, shares)
 
 
 def _delta(step: ReleaseStep, terms: Terms) -> float:
@@ -162,6 +183,8 @@ def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ..
             cell = output.cell
             step, column = prepared.column(cell.levels[0], cell.column)
             half = _half_width(step, column, confidence)
+            if step.step.missing:  # its limits are not known yet
+                half = None
             found.append(Expected(output.name, half))
     return tuple(found)
 

@@ -210,8 +210,13 @@ def _threshold(
     for vector in vectors:
         for at in vector.moments:
             if step.moments[at].moment == Units():
-                weights_ = unit_weights(step.bounding)
-                return threshold(vector.noise, delta=delta, weights=weights_)
+                how = step.bounding
+                return threshold(
+                    vector.noise,
+                    delta=delta,
+                    weights=unit_weights(how),
+                    others=(how.min_units - 1) * step.moments[at].steps,
+                )
     msg = "a release that withholds groups counts units"
     raise ValueError(msg)
 

@@ -17,6 +17,7 @@ from dpquery.kernel.collect import collected
 from dpquery.kernel.estimates import estimate
 from dpquery.kernel.measurement import statements_of
 from dpquery.kernel.notes import notes, reuse_notes
+from dpquery.kernel.other_row import with_row
 from dpquery.kernel.payload import Published, from_text, to_text
 from dpquery.kernel.pieces import pieces_of
 from dpquery.kernel.postprocess import Above, finite, table_of
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from dpquery.ledger.records import Debit, Stored
     from dpquery.ledger.store import Ledger
     from dpquery.noise.intervals import Estimate
-    from dpquery.plan.program import Cell
+    from dpquery.plan.program import Cell, ReleaseStep
     from dpquery.sql.lowering.lower import EngineSQL
 
 
@@ -175,6 +176,8 @@ def release(prepared: Prepared, asked: Asked, backends: Backends) -> Answer:
     stored = ledger.find(asked.analyst, prepared.fingerprint, asked.data_version)
     if stored is not None:
         return replayed(stored)
+    if prepared.program.missing:
+        raise RuntimeError("its limits are made up until its profile is measured")
     backends.above(asked.identity).check(prepared)
     statements = [statements_of(priced.step) for priced in prepared.steps]
     for _ in range(ATTEMPTS):
@@ -251,14 +254,28 @@ def _run(run: _Run, statements: list[Statements]) -> tuple[str, list[tuple[Use, 
     except DPQueryError:
         raise
     except Exception:  # noqa: BLE001 -- a cause could tell something of a row
-        raise _failed() from None
+        raise failed() from None
 
 
 ATTEMPTS = 5
 """Plans that are made for one answer, when others measure the same meanwhile."""
 
 
-def _failed() -> EngineFailure:
+def asked_of(
+    engine: Engine, lowered: EngineSQL, given: Mapping[str, list[Any]]
+) -> Sealed:
+    """
+    Run a statement on private rows, with earlier answers as its parameters.
+
+    Raises:
+        EngineFailure: the engine failed.
+    """
+    tables, functions = lowered.tables, lowered.functions
+    return engine.execute(Statement(lowered.text, tables, functions, given))
+
+
+def failed() -> EngineFailure:
+    """Return the one text for whatever went wrong after the charge."""
     msg = "the query could not be answered; its charge stands"
     hint = "the same text for every cause: a cause could tell something of the data"
     return EngineFailure(msg, code="DPQ502", hint=hint)
@@ -274,6 +291,8 @@ class _Run:
     groups: dict[str, list[Group]] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
     inputs: dict[str, Mapping[str, list[Any]]] = field(default_factory=dict)
+    others: dict[str, str] = field(default_factory=dict)
+    """For a release, the one whose only row is its last."""
 
     @property
     def prepared(self) -> Prepared:
@@ -292,13 +311,23 @@ class _Run:
             self.groups[name] = found
             self.fresh += fresh
             self.tables[name] = table_of(priced, found)
+            self._withheld(priced.step)
+
+    def _withheld(self, step: ReleaseStep) -> None:
+        """Put the row of what is withheld below the groups that are shown."""
+        if step.other_of is not None:
+            groups = next(
+                s for s in self.prepared.steps if s.step.name == step.other_of
+            )
+            table, other = self.tables[step.other_of], self.tables[step.name]
+            self.tables[step.other_of] = with_row(groups.step, table, other)
+            self.others[step.other_of] = step.name
 
     def _ask(self, lowered: EngineSQL) -> Sealed:
         given: dict[str, list[Any]] = {}
         for name in lowered.inputs:
             given |= self._input(name)
-        statement = Statement(lowered.text, lowered.tables, lowered.functions, given)
-        return self.above.engine.execute(statement)
+        return asked_of(self.above.engine, lowered, given)
 
     def _input(self, name: str) -> Mapping[str, list[Any]]:
         """Return earlier answers as parameters: a list for each column."""
@@ -337,6 +366,8 @@ class _Run:
             return None
         level, at = divmod(number, LEVEL)
         name = cell.levels[level]
+        if name in self.others and at == len(self.groups[name]):
+            name, at = self.others[name], 0
         _, column = self.prepared.column(name, cell.column)
         found = estimate(column.estimator, self.groups[name][at].readings)
         return None if found is None or point(found) is None else found

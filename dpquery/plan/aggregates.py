@@ -272,16 +272,18 @@ class Square:
     """
     The sum of ``v² - ⌊reach²/2⌋`` of a grid value, in squared steps.
 
-    Centred like that, one row adds at most half of reach² (theory.md 2.2).
+    Centred like that, one row adds at most half of reach² (theory.md 2.2). Where most
+    values are far below their bounds, squares as they are add much less.
     """
 
     value: GridValue
     beside: GridValue | None = None
+    centred: bool = True
 
     @property
     def centre(self) -> int:
         """What is subtracted from each square."""
-        return self.value.reach**2 // 2
+        return self.value.reach**2 // 2 if self.centred else 0
 
     @property
     def reach(self) -> int:

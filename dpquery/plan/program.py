@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         RankTarget,
     )
     from dpquery.plan.expressions import Constant, Expression
+    from dpquery.plan.profile import Clip, Histogram, Sought
     from dpquery.plan.relations import Owned, Relation
     from dpquery.policy.catalog import CatalogTable, SqlType
 
@@ -43,6 +44,8 @@ class Wishes:
     """The chance of showing a group that should be withheld."""
     groups: int | None = None
     """Groups that one unit counts in at full weight."""
+    min_units: int | None = None
+    """Units that a group must have to be shown."""
     public_groups: bool = False
     """Whether the groups must be public."""
     place: Place | None = field(default=None, compare=False, repr=False)
@@ -163,6 +166,16 @@ class Bounding:
     """G: with more groups than this, a unit counts in no group's unit count."""
     single_group: bool
     """Each unit is put into exactly one group, by construction of the SQL."""
+    min_units: int = 1
+    """N: a group of unknown key that fewer units count in is not there at all."""
+    unit_groups: int | None = None
+    """Groups in which the number of units counts a unit in full, where that number
+    only decides which groups are shown; ``None``: as many as all else, k."""
+
+    @property
+    def full_units(self) -> int:
+        """Groups that a unit may be in and be counted in full in each."""
+        return self.groups if self.unit_groups is None else self.unit_groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +283,14 @@ class ReleaseStep:
     wishes: Wishes = Wishes()
     blocks: tuple[str, ...] = ()
     """The blocks of time that its rows may be of, where the owner has such."""
+    missing: tuple[Sought, ...] = field(default=(), repr=False)
+    """Histograms to be measured first: without them its limits are made up."""
+    clips: tuple[Clip, ...] = field(default=(), repr=False)
+    """What histograms say of its limits."""
+    profile: tuple[tuple[Sought, Histogram], ...] = field(default=(), repr=False)
+    """The histograms that were looked up for it."""
+    other_of: str | None = None
+    """The release of whose withheld groups these are the rows, if they are."""
 
     @property
     def withholds(self) -> bool:
@@ -284,3 +305,8 @@ class Program:
     releases: tuple[ReleaseStep, ...]
     inputs: tuple[Input, ...]
     post: PostQuery
+
+    @property
+    def missing(self) -> tuple[Sought, ...]:
+        """Histograms to be measured before it can run, each once."""
+        return tuple(dict.fromkeys(s for each in self.releases for s in each.missing))

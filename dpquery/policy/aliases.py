@@ -17,6 +17,7 @@ _NAMES = {
     "max_epsilon_per_query": ("query", "max_epsilon"),
     "delta_per_query": ("query", "delta"),
     "max_groups_contributed": ("query", "max_groups_per_unit"),
+    "min_privacy_units_per_group": ("query", "min_group_units"),
 }
 
 ALIASES: dict[tuple[str, ...], tuple[str, str]] = {

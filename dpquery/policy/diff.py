@@ -198,6 +198,12 @@ def _delta(each: Difference, _: Policy, __: Policy) -> _Verdict:
     return Effect.STRONGER, why.SMALLER_DELTA
 
 
+def _minimum(each: Difference, _: Policy, __: Policy) -> _Verdict:
+    if cast("int", each.new) < cast("int", each.old):
+        return Effect.WEAKER, why.SMALLER_GROUPS
+    return Effect.STRONGER, why.LARGER_GROUPS
+
+
 def _unit(each: Difference, _: Policy, __: Policy) -> _Verdict:
     if fold(str(each.old)) == fold(str(each.new)):
         return Effect.NEUTRAL, why.SAME_WORD
@@ -341,7 +347,10 @@ _RULES: tuple[tuple[tuple[str, ...], _Rule], ...] = (
     (("query", "max_epsilon"), _ONE_QUERY),
     (("query", "delta"), _delta),
     (("query", "max_groups_per_unit"), _neutral(why.BOUNDING)),
+    (("query", "min_group_units"), _minimum),
     (("query", "bounding"), _neutral(why.BOUNDING)),
+    (("query", "profile"), _neutral(why.BOUNDING)),
+    (("query", "profile_epsilon"), _neutral(why.BOUNDING)),
     (("analysts", "*"), _presence(why.MORE_ANALYSTS, why.FEWER_ANALYSTS)),
     (("analysts", "*", "epsilon"), _QUOTA),
     (("analysts", "*", "max_epsilon_per_query"), _ONE_QUERY),

@@ -84,6 +84,11 @@ LARGER_QUERY = "one query may tell more at once"
 SMALLER_QUERY = "one query may tell less at once"
 QUERY_NOT_LIMITED = "single queries are limited by the general limit only"
 QUERY_LIMITED = "single queries are limited"
+SMALLER_GROUPS = "groups of fewer units may be shown, where their keys are not public"
+LARGER_GROUPS = (
+    "groups need more units to be shown, where their keys are not public; what was "
+    "shown before stays known"
+)
 BOUNDING = (
     "contributions are bounded differently: accuracy changes, the promise does not"
 )

@@ -31,6 +31,9 @@ def _limit_without_effect(policy: Policy, _: Catalog | None) -> Iterator[Advice]
     if "max_epsilon" in policy.query.model_fields_set and most > whole:
         message = f"one query may cost {most}, and the whole budget is {whole}"
         yield Advice(("query", "max_epsilon"), message, "lower it, or leave it out")
+    if policy.query.min_group_units > 1 and policy.budget.delta is None:
+        message = "without a delta only public groups are shown, whatever they hold"
+        yield Advice(("query", "min_group_units"), message, "leave it out")
     for name, analyst in policy.analysts.items():
         limit = analyst.max_epsilon_per_query
         least = min(most, analyst.epsilon)

@@ -39,6 +39,7 @@ from dpquery.policy.values import (
     TableName,
     Text,
     Threads,
+    Units,
     Values,
     Version,
     WebAddress,
@@ -188,8 +189,17 @@ class QueryDefaults(_Part):
     max_groups_per_unit: Groups = 8
     """How many groups one unit counts in at full weight; in more it counts for less,
     or, when `bounding` is truncate, not at all."""
+    min_group_units: Units = 1
+    """How many units a group must have to be shown, where its key is not public: fewer
+    are never shown, whatever the noise; public groups are shown whatever they hold."""
     bounding: Literal["norm", "truncate"] = "norm"
     """How contributions are bounded: by their norm, or by dropping groups."""
+    profile: Literal["auto", "never"] = "auto"
+    """Whether limits that nobody has fixed are chosen from a private profile, which is
+    measured when it is first needed."""
+    profile_epsilon: Epsilon = Field(default_factory=lambda data: data["epsilon"])
+    """What one histogram of a profile costs; the default query's `epsilon` by default.
+    """
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

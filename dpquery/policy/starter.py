@@ -358,6 +358,8 @@ def _tail(page: Page, name: str) -> None:
     page.add(1, "epsilon: 0.2", "what a query spends when it does not say")
     page.add(1, "max_epsilon: 1.0", "what one query may spend at most")
     page.add(1, "delta: 1e-10", "for withholding small groups")
+    page.remark(1, "min_group_units: 20 would never show a group of fewer, unless its")
+    page.remark(1, "key is listed above.")
     page.gap()
     page.add(0, "analysts:", "who may ask, and their shares of the budget")
     page.add(1, "analyst:", "a name of your choice")

@@ -327,6 +327,9 @@ Rows = Annotated[int, _integer(1, 10**9), _schema("integer", minimum=1)]
 Groups = Annotated[int, _integer(1, 10**6), _schema("integer", minimum=1)]
 """A number of groups."""
 
+Units = Annotated[int, _integer(1, 10**6), _schema("integer", minimum=1)]
+"""A number of privacy units."""
+
 Blocks = Annotated[int, _integer(1, 10**6), _schema("integer", minimum=1)]
 """A number of blocks in time."""
 

@@ -120,3 +120,13 @@ def epsilon_to_spend(granted: Grant, asked: float | None) -> float:
         hint = f"ask for at most ε {granted.max_epsilon:g}, or ask the owner for more"
         raise BudgetExceeded(msg, code="DPQ203", hint=hint)
     return float(asked)
+
+
+OWNER = "(owner)"
+"""Who measures profiles for everybody; no analyst is called so."""
+
+
+def owners_grant(policy: Policy) -> Grant:
+    """Return what limits the owner, who has no quota: the dataset's promise."""
+    epsilon = float(policy.query.epsilon)
+    return Grant(OWNER, dataset_promise(policy), epsilon, epsilon)

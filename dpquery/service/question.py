@@ -13,3 +13,5 @@ class Question:
     epsilon: float | None = None
     """What the query alone may give; ``None``: the policy's default."""
     dialect: str = "duckdb"
+    other: bool = False
+    """Whether a row is asked for that holds what is withheld."""

@@ -25,7 +25,12 @@ from dpquery.policy.digest import promises_of
 from dpquery.policy.lint import Finding, Severity, lint
 from dpquery.policy.load import LoadedPolicy, load
 from dpquery.policy.ownership import find
-from dpquery.service.access import dataset_promise, grant, promise_of
+from dpquery.service.access import (
+    dataset_promise,
+    grant,
+    owners_grant,
+    promise_of,
+)
 from dpquery.service.alerts import alarms_of
 from dpquery.service.audit import place_of
 from dpquery.service.checking import unit_columns, unit_findings
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
     from dpquery.accounting.accountant import Promise
     from dpquery.engines.base import KeyCheck
     from dpquery.errors import QueryRefused
-    from dpquery.results import Budget, BudgetRequest, Report
+    from dpquery.results import Budget, BudgetRequest, Profile, Report
     from dpquery.service.access import Grant
 
 
@@ -102,6 +107,11 @@ class Service:
         """
         return cls(load(policy), in_force=in_force)
 
+    @property
+    def earlier(self) -> Ledger | None:
+        """Where earlier answers are looked for."""
+        return self.backends.ledger
+
     def session(self, analyst: str, *, closes: bool = False) -> Session:
         """
         Return a session of *analyst*; with *closes*, it closes the service with it.
@@ -110,6 +120,23 @@ class Service:
             AccessDenied: the policy does not list them.
         """
         return Session(self, self.granted(analyst), closes=closes)
+
+    def profile(self, of: str, *, dry_run: bool = False) -> Profile:
+        """
+        Measure a profile of a table or a query for everybody; the dataset pays.
+
+        Raises:
+            ConfigError: DPQ418, analysts share nothing under this policy; or as
+                :meth:`Session.profile`.
+        """
+        if self.loaded.policy.sharing == "isolated":
+            msg = "analysts share nothing under this policy, profiles neither"
+            hint = "each analyst has their own: add --as NAME"
+            raise ConfigError(msg, code="DPQ418", hint=hint)
+        owner = Session(
+            self, owners_grant(self.loaded.policy), closes=False, owner=True
+        )
+        return owner.profile(of, dry_run=dry_run)
 
     def granted(self, analyst: str) -> Grant:
         """

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from dpquery.accounting.loss import Loss
@@ -15,44 +15,43 @@ from dpquery.errors import (
     SQLSyntaxError,
 )
 from dpquery.kernel import payload
-from dpquery.kernel.blocks import Blocks, calendar_of
+from dpquery.kernel.clipping import retained_shares
+from dpquery.kernel.counted import counts
 from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
-from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
+from dpquery.kernel.prepare import Prepared, expected
 from dpquery.kernel.release import Answer, Asked, plan, release, replayed
 from dpquery.ledger import requests
-from dpquery.ledger.records import DATASET, analyst_scope
-from dpquery.plan.program import BoundingMode
-from dpquery.plan.rewrite import BoundingRules
+from dpquery.ledger.records import analyst_scope
 from dpquery.results import (
     Amount,
     Budget,
     BudgetRequest,
     HistoryEntry,
     Price,
+    Profile,
     Release,
     TableInfo,
 )
-from dpquery.service.access import dataset_promise, epsilon_to_spend
+from dpquery.service.access import (
+    owners_grant,
+)
+from dpquery.service.drafting import Drafts
+from dpquery.service.profiling import histograms_of, question_of
+from dpquery.service.purse import Purse
 from dpquery.service.question import Question
 from dpquery.service.report import amount, how_many
 from dpquery.service.requests import Epsilon, read_epsilon, read_reason, shown
 from dpquery.service.tables import table_infos
-from dpquery.sql.parsing.redact import redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import TracebackType
 
     from dpquery.accounting.accountant import Promise
     from dpquery.kernel.introspect import Snapshot
-    from dpquery.ledger.records import Debit
     from dpquery.service.access import Grant
     from dpquery.service.service import Service
-
-
-LONGEST_KEPT = 16_384
-"""Characters of a query that the ledger keeps: no longer one is answered."""
 
 
 def budget_of(promise: Promise, spent: Loss, count: Callable[[str], int]) -> Budget:
@@ -70,22 +69,28 @@ def budget_of(promise: Promise, spent: Loss, count: Callable[[str], int]) -> Bud
 class Session:
     """One analyst's view of a service; made by :meth:`Service.session`."""
 
-    def __init__(self, service: Service, granted: Grant, *, closes: bool) -> None:
+    def __init__(
+        self, service: Service, granted: Grant, *, closes: bool, owner: bool = False
+    ) -> None:
         self._service = service
         self._closes = closes
         self._closed = False
         self._analyst = granted.analyst
-        policy = service.loaded.policy
-        self._dataset = dataset_promise(policy)
-        pure = self._dataset.delta is None
-        self._blocks = (
-            None if policy.epochs is None else Blocks(policy.epochs, self._dataset)
+        self._owner = owner
+        drafts = Drafts.of(service, granted.analyst)
+        self._all_drafts = drafts
+        self._dataset, self.profiling = drafts.dataset, drafts.profiling
+        self._purse = Purse(
+            service.backends.ledger, self._analyst, drafts.dataset, drafts.blocks
         )
-        self._rules = BoundingRules(
-            BoundingMode(policy.query.bounding),
-            norm=1 if pure else 2,
-            groups=policy.query.max_groups_per_unit,
-        )
+
+    @property
+    def _drafts(self) -> Drafts:
+        """What makes programs of questions, until the session is closed."""
+        if self._closed:
+            hint = "open another one: service.session(…) or dpquery.connect(…)"
+            raise ConfigError("this session is closed", code="DPQ415", hint=hint)
+        return self._all_drafts
 
     @property
     def analyst(self) -> str:
@@ -95,10 +100,17 @@ class Session:
     @property
     def _grant(self) -> Grant:
         """What the owner grants now: what was approved may have come to its end."""
+        if self._owner:
+            return owners_grant(self._service.loaded.policy)
         return self._service.granted(self._analyst)
 
     def price(
-        self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
+        self,
+        sql: str,
+        *,
+        epsilon: float | None = None,
+        dialect: str = "duckdb",
+        other: bool = False,
     ) -> Price:
         """
         Return what *sql* would cost and how good its answer would be.
@@ -109,21 +121,22 @@ class Session:
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        prepared, asked = self.drafted(Question(sql, epsilon, dialect))
+        prepared, asked = self.drafted(Question(sql, epsilon, dialect, other))
         backends = self._service.backends
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
             asked.analyst, prepared.fingerprint, asked.data_version
         ):
-            left = self._left(asked.analyst_limit)
+            left = self._purse.left(asked.analyst_limit)
             return self._priced(prepared, left, free, ("asked before: free",))
         found = plan(prepared, asked, backends.ledger)
-        reuse = found.reuse
-        left = self._left(asked.analyst_limit)
-        more = reuse_notes(reuse, ids=False)
-        if not reuse.price.within(left) or not self._fits(found.blocks(asked)):
+        price = found.reuse.price + self.profiling.price(prepared)
+        left = self._purse.left(asked.analyst_limit)
+        more = self.profiling.notes(prepared)
+        more += reuse_notes(found.reuse, ids=False)
+        if not price.within(left) or not self._purse.fits(found.blocks(asked)):
             more = ("this is more than is left", *more)
-        return self._priced(prepared, left.minus(reuse.price), reuse.price, more)
+        return self._priced(prepared, left.minus(price), price, more)
 
     def query(
         self,
@@ -132,6 +145,7 @@ class Session:
         epsilon: float | None = None,
         dialect: str = "duckdb",
         as_of: str | None = None,
+        other: bool = False,
     ) -> Release:
         """
         Answer *sql* with noise, and debit its price before any row is read.
@@ -139,7 +153,8 @@ class Session:
         The same question on the same data is answered again for nothing, with the
         same numbers. With *as_of*, a time (UTC, ISO 8601, or its beginning) or
         ``last``, the newest answer until then is shown again, whatever the data was;
-        nothing is charged.
+        nothing is charged. With *other*, one more row holds all groups together that
+        are withheld because their keys are not public; it takes a tenth of the price.
 
         Raises:
             ConfigError: there is no answer from that time.
@@ -149,21 +164,80 @@ class Session:
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        question = Question(sql, epsilon, dialect)
+        question = Question(sql, epsilon, dialect, other)
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()
                 granted = self._grant
-                prepared = self._prepare(snapshot, granted, question)
-                asked = self._asked(snapshot, granted, question)
+                asked = self._drafts.asked(snapshot, granted, question)
+                sought = partial(
+                    self._drafts.prepared, snapshot, granted, question, asked
+                )
+                until = "9999" if as_of is None or as_of == "last" else as_of
+                version = snapshot.version if as_of is None else None
+                prepared = self._drafts.as_before(sought, until, version)
                 if as_of is not None:
                     old = self._old(prepared, as_of)
                     return self._release(prepared, old, asked)
+                paid = self.profiling.price(prepared)
+                while prepared.program.missing:
+                    self._profile(prepared, snapshot, asked)
+                    prepared = sought()
                 answer = self._answer(prepared, snapshot, asked)
+                answer = replace(answer, price=answer.price + paid)
             except (QueryRefused, SQLSyntaxError, BudgetExceeded) as refusal:
                 self._note_refusal(refusal, question)
                 raise
         return self._release(prepared, answer, asked)
+
+    def _profile(self, prepared: Prepared, snapshot: Snapshot, asked: Asked) -> None:
+        """Measure what limits are to be chosen from, if all of the query fits."""
+        backends = self._service.backends
+        backends.above(asked.identity).check(prepared)
+        whole = prepared.loss + self.profiling.price(prepared)
+        if not whole.within(self._purse.left(asked.analyst_limit)):
+            msg = "less is left than this query and the profile that it needs cost"
+            refusal = BudgetExceeded(msg, code="DPQ201")
+            raise self._with_numbers(refusal, whole)
+        self._service.data.require_sound_keys(snapshot, backends.ledger)
+        self.profiling.measure(prepared, asked, backends)
+
+    def profile(self, of: str, *, dry_run: bool = False) -> Profile:
+        """
+        Measure how large units are in a table or a query, and return what is known.
+
+        Limits of later queries are chosen from it, for nothing. What was measured of
+        this version of the data before is not measured again; with *dry_run* nothing
+        is, and the price is what it would cost.
+
+        Raises:
+            ConfigError, SQLSyntaxError, QueryRefused: there is nothing to profile.
+            BudgetExceeded: too little is left; not charged.
+            EngineFailure: the charge stands if it had begun.
+        """
+        data, backends = self._service.data, self._service.backends
+        with data.turn:
+            snapshot, granted = data.snapshot(), self._grant
+            question = Question(question_of(of, snapshot.catalog))
+            asked = self._drafts.asked(snapshot, granted, question)
+            sought = partial(
+                self._drafts.prepared, snapshot, granted, question, asked, seeks=True
+            )
+            prepared = sought()
+            price = self.profiling.price(prepared)
+            while prepared.program.missing and not dry_run:
+                data.require_sound_keys(snapshot, backends.ledger)
+                self.profiling.measure(
+                    prepared, asked, backends, of_analyst=not self._owner
+                )
+                prepared = sought()
+        left = self._purse.left(granted.limit)
+        cost = replace(
+            self._purse.cost(price),
+            remaining=self._purse.amount(left.minus(price) if dry_run else left),
+            notes=self.profiling.notes(prepared),
+        )
+        return Profile(histograms_of(prepared), cost)
 
     def _answer(self, prepared: Prepared, snapshot: Snapshot, asked: Asked) -> Answer:
         backends = self._service.backends
@@ -171,13 +245,12 @@ class Session:
         try:
             return release(prepared, asked, backends)
         except BudgetExceeded as refusal:
-            raise self._with_numbers(refusal, prepared) from None
+            raise self._with_numbers(refusal, prepared.loss) from None
 
     def _old(self, prepared: Prepared, as_of: str) -> Answer:
         """Return an earlier answer to the same question, whatever the data was."""
-        ledger = self._service.backends.ledger
         until = "9999" if as_of == "last" else as_of
-        stored = ledger.find_until(self.analyst, prepared.fingerprint, until)
+        stored = self._drafts.found(prepared, until, None)
         if stored is None:
             msg = f"this question has no answer from {as_of} or before"
             hint = "`dpquery history` lists what was asked, and when"
@@ -189,21 +262,15 @@ class Session:
 
     def _note_refusal(self, refusal: DPQueryError, question: Question) -> None:
         """Write in the audit what was refused, which depends on no row."""
-        facts = {"sql": self._kept(question), "code": refusal.code}
+        facts = {"sql": self._drafts.kept(question), "code": refusal.code}
         self._service.backends.ledger.note(self.analyst, "refused", facts)
-
-    def _kept(self, question: Question) -> str:
-        """Return what the ledger keeps of a query's text."""
-        sql = question.sql[:LONGEST_KEPT]
-        if self._service.loaded.policy.audit.literals == "redact":
-            return redacted(sql, question.dialect)
-        return sql
 
     def budget(self) -> Budget:
         """Return this analyst's budget; what is left never exceeds the dataset's."""
         spent = self._service.backends.ledger.spent(analyst_scope(self.analyst))
         own = budget_of(self._grant.promise, spent, self._queries_left)
-        return Budget(own.total, own.spent, self._amount(self._left()), own._count)  # noqa: SLF001
+        left = self._purse.amount(self._purse.left(self._grant.limit))
+        return replace(own, remaining=left)
 
     def tables(self) -> list[TableInfo]:
         """Return what may be asked about."""
@@ -217,7 +284,7 @@ class Session:
                 each.release_id,
                 each.reserved_at,
                 each.sql,
-                self._cost(each.loss),
+                self._purse.cost(each.loss),
                 each.state,
             )
             for each in stored
@@ -266,85 +333,24 @@ class Session:
         """
         snapshot = self._service.data.latest()
         granted = self._grant
-        prepared = self._prepare(snapshot, granted, question)
+        asked = self._drafts.asked(snapshot, granted, question)
+        sought = partial(self._drafts.prepared, snapshot, granted, question, asked)
+        prepared = self._drafts.as_before(sought, "9999", snapshot.version)
         self._service.backends.above(snapshot.identity).check(prepared)
-        return prepared, self._asked(snapshot, granted, question)
+        return prepared, asked
 
     # --- inside ------------------------------------------------------------------
-
-    def _prepare(
-        self, snapshot: Snapshot, granted: Grant, question: Question
-    ) -> Prepared:
-        if self._closed:
-            hint = "open another one: service.session(…) or dpquery.connect(…)"
-            raise ConfigError("this session is closed", code="DPQ415", hint=hint)
-        self._service.backends.start()
-        rules, policy = self._rules, self._service.loaded.policy
-        if policy.epochs is not None:
-            calendar = calendar_of(policy.epochs, snapshot.catalog)
-            rules = replace(rules, calendar=calendar)
-        terms = Terms(
-            self._dataset,
-            epsilon_to_spend(granted, question.epsilon),
-            float(policy.query.delta),
-            rules,
-            dt.datetime.now(dt.UTC),
-            granted.max_epsilon,
-        )
-        return prepare(question.sql, snapshot.catalog, terms, question.dialect)
-
-    def _asked(self, snapshot: Snapshot, granted: Grant, question: Question) -> Asked:
-        return Asked(
-            self.analyst,
-            snapshot.version,
-            self._dataset.limit() if self._blocks is None else None,
-            granted.limit,
-            isolated=self._service.loaded.policy.sharing == "isolated",
-            blocks=self._blocks,
-            policy=self._service.digest,
-            sql=self._kept(question),
-            identity=snapshot.identity,
-        )
-
-    def _fits(self, debits: Iterable[Debit]) -> bool:
-        """Return whether blocks have room for what would be debited to them."""
-        spent = self._service.backends.ledger.balances()
-        return all(
-            debit.limit is None
-            or (
-                spent.get(debit.scope, Loss.zero(debit.loss.definition)) + debit.loss
-            ).within(debit.limit)
-            for debit in debits
-        )
-
-    def _left(self, limit: Loss | None = None) -> Loss:
-        """Return the largest loss that both ledgers admit; *limit* is the analyst's."""
-        ledger = self._service.backends.ledger
-        limit = self._grant.limit if limit is None else limit
-        own = limit.minus(ledger.spent(analyst_scope(self.analyst)))
-        if self._blocks is not None:  # which blocks are asked about is not known here
-            return own
-        all_ = self._dataset.limit().minus(ledger.spent(DATASET))
-        return Loss(
-            own.definition, min(own.amount, all_.amount), min(own.delta, all_.delta)
-        )
-
-    def _amount(self, loss: Loss) -> Amount:
-        return amount(self._dataset, loss)
-
-    def _cost(self, loss: Loss) -> Price:
-        return Price(self._dataset.epsilon_of(loss), loss.delta_value, loss.rho)
 
     def _priced(
         self, prepared: Prepared, left: Loss, price: Loss, more: tuple[str, ...] = ()
     ) -> Price:
         """Return *price* with what is worth knowing; *left* is what remains then."""
-        cost = self._cost(price)
+        cost = self._purse.cost(price)
         return Price(
             epsilon=cost.epsilon,
             delta=cost.delta,
             rho=cost.rho,
-            remaining=self._amount(left),
+            remaining=self._purse.amount(left),
             queries_left=how_many(left, prepared.loss),
             expected=expected(prepared),
             notes=(*more, *notes(prepared)),
@@ -352,12 +358,11 @@ class Session:
         )
 
     def _queries_left(self, sql: str) -> int:
-        snapshot = self._service.data.latest()
-        prepared = self._prepare(snapshot, self._grant, Question(sql))
-        return how_many(self._left(), prepared.loss)
+        prepared, _ = self.drafted(Question(sql))
+        return how_many(self._purse.left(self._grant.limit), prepared.loss)
 
     def _release(self, prepared: Prepared, answer: Answer, asked: Asked) -> Release:
-        left = self._left(asked.analyst_limit)
+        left = self._purse.left(asked.analyst_limit)
         price = self._priced(prepared, left, answer.price, answer.reused)
         published = answer.published
         return Release(
@@ -365,19 +370,20 @@ class Session:
             columns=published.columns,
             rows=published.rows,
             price=price,
-            remaining=self._amount(left),
+            remaining=self._purse.amount(left),
             replayed=answer.replayed,
             notes=list(published.notes),
+            counts=counts(prepared),
             noisy=tuple(published.estimates),
+            retained=retained_shares(prepared),
             explanation=price.explanation,
             _intervals=lambda confidence: payload.bars(published.estimates, confidence),
         )
 
-    def _with_numbers(
-        self, refusal: BudgetExceeded, prepared: Prepared
-    ) -> BudgetExceeded:
+    def _with_numbers(self, refusal: BudgetExceeded, loss: Loss) -> BudgetExceeded:
         """Say how much is left and how much was asked."""
-        left, cost = self._amount(self._left()), self._cost(prepared.loss)
+        left = self._purse.amount(self._purse.left(self._grant.limit))
+        cost = self._purse.cost(loss)
         hint = (
             f"this costs ε {cost.epsilon:.4g}, δ {cost.delta:.2g}; what is left is "
             f"ε {left.epsilon:.4g}, δ {left.delta:.2g}.\n"

@@ -20,6 +20,7 @@ from dpquery.kernel.introspect import Data, limits_of, open_engine
 from dpquery.kernel.pieces import Shape, pieces_of
 from dpquery.kernel.postprocess import open_released
 from dpquery.kernel.prepare import expected
+from dpquery.kernel.profiles import source_of, view_of
 from dpquery.kernel.release import Backends, Planned
 from dpquery.kernel.reuse import Store, holdings_of, planned
 from dpquery.kernel.stored import StoredReadings
@@ -74,6 +75,11 @@ class Simulation(Service):
             self._engine, nobody, open_released(), limits_of(loaded)
         )
         self.data = Data(loaded, self._engine)
+
+    @property
+    def earlier(self) -> Ledger | None:
+        """The ledger that it began with."""
+        return self._now
 
     @classmethod
     @contextmanager
@@ -133,6 +139,7 @@ class _Run:
         self._answered: set[str] = set()
         self._measured: list[Measurement] = []
         self._held: dict[str, Holding] = {}
+        self._profiled: set[str] = set()
 
     def ask(
         self, number: int, part: Part, epsilon: float | None, dialect: str
@@ -148,10 +155,11 @@ class _Run:
         except (SQLSyntaxError, QueryRefused, BudgetExceeded) as refusal:
             return self._refused(number, part, refusal)
         made = self._plan(prepared, asked)
-        price = made.reuse.price
+        profile = self._profile(prepared, asked)
+        price = made.reuse.price + profile
         cost = amount(self._promise, price)
         try:
-            self._charge(made, asked)
+            self._charge(made, asked, profile)
         except BudgetExceeded as refusal:
             return replace(self._refused(number, part, refusal), price=cost)
         self._answered.add(prepared.fingerprint)
@@ -230,7 +238,24 @@ class _Run:
             {each.view.view: replace(each, view=_alone(each.view)) for each in held},
         )
 
-    def _charge(self, made: Planned, asked: Asked) -> None:
+    def _profile(self, prepared: Prepared, asked: Asked) -> Loss:
+        """
+        Return what a profile would cost that nobody has measured by then.
+
+        What it would say is not known: later queries are taken as they are now.
+        """
+        price = Loss.zero(self._promise.definition)
+        source, version = source_of(asked), asked.data_version
+        now = [] if self._now is None else self._now.measurements({source}, version)
+        known = {each.view.view for each in now} | self._profiled
+        for sought in prepared.program.missing:
+            view = view_of(sought, asked).view
+            if view not in known:
+                price += prepared.histogram or price
+                self._profiled.add(view)
+        return price
+
+    def _charge(self, made: Planned, asked: Asked, profile: Loss) -> None:
         """
         Debit what a query would cost from all of its scopes.
 
@@ -240,8 +265,8 @@ class _Run:
         reuse = made.reuse
         own = analyst_scope(asked.analyst)
         debits = (
-            Debit(own, reuse.price, asked.analyst_limit),
-            Debit(DATASET, reuse.loss, asked.dataset_limit),
+            Debit(own, reuse.price + profile, asked.analyst_limit),
+            Debit(DATASET, reuse.loss + profile, asked.dataset_limit),
             *made.blocks(asked),
         )
         zero = Loss.zero(self._promise.definition)

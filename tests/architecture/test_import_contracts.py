@@ -50,6 +50,7 @@ def test_every_driver_has_a_contract() -> None:
         "cryptography": ["dpquery.ledger.signing"],
         "duckdb": ["dpquery.engines"],
         "yaml": ["dpquery.policy"],
+        "altair": ["dpquery.display.chart"],
     }
     layers = next(each for each in contracts if each["type"] == "layers")
     assert layers["exhaustive"] is True
@@ -60,6 +61,7 @@ def test_every_driver_has_a_contract() -> None:
         "sql | noise | engines | ledger",
         "plan",
         "policy | results | cells",
+        "display",
         "accounting",
         "errors",
     ]

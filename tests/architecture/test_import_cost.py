@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DRIVERS = ("duckdb", "opendp", "sqlglot", "sqlalchemy", "cryptography")
-FRAMES = ("pandas", "polars", "pyarrow")
+FRAMES = ("pandas", "polars", "pyarrow", "altair", "vl_convert")
 
 _AFTER = """
 import atexit, json, sys

@@ -79,6 +79,7 @@ MEMBERS = {
     dpquery.Release: {
         *("columns", "rows", "to_pandas", "to_arrow", "to_polars", "intervals"),
         *("price", "remaining", "id", "replayed", "notes", "explain", "_repr_html_"),
+        "plot",
     },
     dpquery.Price: {"epsilon", "delta", "rho", "explain"},
     dpquery.Budget: {"total", "spent", "remaining", "queries_left"},

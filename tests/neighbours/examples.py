@@ -173,7 +173,8 @@ def make_question(drawn: bytes) -> Asked:
     per_unit = choices.one_of([1, 2, 3, 4])
     per_group = choices.one_of([None, *range(1, per_unit + 1)])
     mode, norm = choices.one_of(list(BoundingMode)), choices.one_of([2, 1])
-    rules = BoundingRules(mode, norm, choices.one_of([1, 2, 3, 4]))
+    least = (1, 1, 1, 1, 1, 1, 2, 3)[drawn[0] % 8]
+    rules = BoundingRules(mode, norm, choices.one_of([1, 2, 3, 4]), min_units=least)
     hints = Hints(per_unit, per_group)
     return Asked(write_question(choices), rules, hints, drawn[:GIVEN_BYTES])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -105,7 +106,7 @@ def test_a_missing_clip(
     def break_it() -> None:
         monkeypatch.setattr(lower_bounding, "_factor", never)
 
-    of = Design(BY_WARD, database(visits=VISITS), rules)
+    of = Design(BY_WARD, database(visits=VISITS), rules, Hints(2, 1))
     assert TOO_FAR in noticed(of, break_it)
 
 
@@ -174,7 +175,7 @@ def test_a_unit_that_weighs_the_same_in_every_group(
     noticed: Noticed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def break_it() -> None:
-        monkeypatch.setattr(lower_bounding, "_unit_weight", lambda _: number(1024))
+        monkeypatch.setattr(lower_bounding, "_unit_weight", lambda *_: number(1024))
 
     of = Design(BY_WARD, database(visits=VISITS))
     assert TOO_VISIBLE in noticed(of, break_it)
@@ -186,8 +187,8 @@ def test_a_unit_in_more_groups_than_the_threshold_knows_of(
     """Seventeen groups at k = 1: beyond G = 16 the unit must not count at all."""
     real = lower_bounding._unit_weight
 
-    def uncapped(how: Bounding) -> exp.Expr:
-        weight = real(how)
+    def uncapped(how: Bounding, full: int) -> exp.Expr:
+        weight = real(how, full)
         weight.set("ifs", weight.args["ifs"][:1])
         return weight
 
@@ -210,6 +211,43 @@ def test_groups_that_nobody_counts_in(
 
     many = [visit(at, ward=f"w{at}") for at in range(17)]
     of = Design(BY_WARD, database(visits=many))
+    assert TOO_VISIBLE in noticed(of, break_it)
+
+
+def test_a_minimum_that_counts_one_unit_too_few(
+    noticed: Noticed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Groups of N - 1 other units would be shown for what the last of N adds."""
+
+    def break_it() -> None:
+        def more(self: lower._Builder) -> exp.Expr:
+            weight = f"m{lower.units_index(self._step)}"
+            return parse_one(f"count_if({weight} > 0) >= 3", read="duckdb")
+
+        monkeypatch.setattr(lower._Builder, "_counted", more)
+
+    rows = [visit(at, str(1 + at % 3), ward=f"w{at // 3}") for at in range(6)]
+    of = Design(BY_WARD, database(visits=rows), replace(NORM, min_units=2))
+    assert TOO_VISIBLE in noticed(of, break_it)
+
+
+def test_a_minimum_of_weights(
+    noticed: Noticed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that add up to N whole ones: one unit lifts more than N - 1 over it."""
+
+    def break_it() -> None:
+        def weighted(self: lower._Builder) -> exp.Expr:
+            weight = f"m{lower.units_index(self._step)}"
+            return parse_one(f"sum({weight}) >= 2048", read="duckdb")
+
+        monkeypatch.setattr(lower._Builder, "_counted", weighted)
+
+    # person 1 is in four groups, in each with half a weight; two others in the first
+    rows = [visit(at, ward=f"w{at}") for at in range(4)]
+    rows += [visit(10, "2", ward="w0"), visit(11, "3", ward="w0")]
+    rows += [visit(12, "3", ward="w9"), visit(13, "4", ward="w8")]
+    of = Design(BY_WARD, database(visits=rows), replace(NORM, min_units=2))
     assert TOO_VISIBLE in noticed(of, break_it)
 
 

@@ -7,6 +7,7 @@ from typing import Any, assert_type
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+from altair.typing import ChartType
 
 import dpquery
 from dpquery.policy.lint import Finding
@@ -55,6 +56,8 @@ def answers(session: dpquery.Session) -> None:
     assert_type(bars, dict[str, list[dpquery.Interval | None]])
     assert_type(release.explain(), str)
     assert_type(release._repr_html_(), str)
+    assert_type(release.plot(x="ward", y=["n"], confidence=0.9), ChartType)
+    assert_type(release.counts, tuple[str, ...])
 
 
 def frames(release: dpquery.Release) -> None:

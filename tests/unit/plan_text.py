@@ -108,6 +108,8 @@ def wishes_text(wishes: Wishes) -> str:
         parts.append(f"delta {wishes.delta}")
     if wishes.groups is not None:
         parts.append(f"at most {wishes.groups} groups")
+    if wishes.min_units is not None:
+        parts.append(f"at least {wishes.min_units} units in a group")
     if wishes.public_groups:
         parts.append("public groups")
     return f" with {', '.join(parts)}" if parts else ""
@@ -211,6 +213,10 @@ def bounding_text(how: Bounding) -> str:
         return f"bounding: one group per unit, {how.mode}, L{how.norm}"
     uncapped = how.group_cap is None or how.mode is BoundingMode.TRUNCATE
     cap = "" if uncapped else f", no more than {how.group_cap} groups count"
+    if how.unit_groups is not None:
+        cap += f", units in {how.unit_groups}"
+    if how.min_units > 1:
+        cap += f", {how.min_units} units make a group"
     return f"bounding: {how.mode} over {how.groups} groups, L{how.norm}{cap}"
 
 

@@ -16,10 +16,11 @@ A refusal of an operator (all but ``WORDS``, whose hints say what to write there
 rewrite, which is answered, or ``instead``: what else to do.
 
 Options of a case: ``policy``, ``dialect``, ``bounding`` (norm or truncate), ``pure``
-(yes: a budget without δ), ``shows`` (several of bind, rewrite, lower and explain, one
-below the other), ``plain`` (the SQL that the engine's sums are compared with; ``no``
-to leave it out). In the query, ``{{x*9}}`` is x nine times and ``{{U+200B}}`` a
-character. ``DPQUERY_UPDATE_GOLDENS=1`` writes what follows ``-- gives`` anew.
+(yes: a budget without δ), ``other`` (yes: with the row of what is withheld), ``shows``
+(several of bind, rewrite, lower and explain, one below the other), ``plain`` (the SQL
+that the engine's sums are compared with; ``no`` to leave it out). In the query,
+``{{x*9}}`` is x nine times and ``{{U+200B}}`` a character.
+``DPQUERY_UPDATE_GOLDENS=1`` writes what follows ``-- gives`` anew.
 """
 
 from __future__ import annotations
@@ -210,6 +211,7 @@ def terms_of(case: Case, promise: Promise) -> Terms:
         BoundingRules(mode, norm, groups=8),
         max_epsilon=1.0,
         now=NOON,
+        other=case.options.get("other") == "yes",
     )
 
 

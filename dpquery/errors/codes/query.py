@@ -300,8 +300,9 @@ TOPICS = (
         "DPQ136",
         "a privacy parameter out of range",
         "An epsilon lies between 1e-6 and 1e9, a delta between 1e-18 and 1, and a "
-        "unit counts in at least one group. ZetaSQL switches the noise off with an "
-        "epsilon of 1e20; here nothing switches it off.",
+        "unit counts in at least one group. Groups of public keys are shown whatever "
+        "they hold, so they have no minimum of units. ZetaSQL switches the noise off "
+        "with an epsilon of 1e20; here nothing switches it off.",
         "Write a value of the range, or leave the option out: the policy has a usual "
         "value.",
     ),
@@ -344,5 +345,13 @@ TOPICS = (
         "macros are as far away as below.",
         "Correct the part that DuckDB names. `--explain` shows the columns of each "
         "release.",
+    ),
+    Topic(
+        "DPQ145",
+        "no row of what is withheld",
+        "`--other` adds the rows of all withheld groups, together, to the groups of "
+        "one GROUP BY. It cannot say to which of several releases they belong, and "
+        "without an aggregate there is nothing to say of them.",
+        "Ask without `--other`, or ask each part by itself.",
     ),
 )

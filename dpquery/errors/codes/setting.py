@@ -30,8 +30,10 @@ TOPICS = (
     Topic(
         "DPQ403",
         "an optional library is missing",
-        "Data frames and Parquet files need libraries that dpquery itself does not.",
-        "pip install 'dpquery[frames]', or choose another format such as csv.",
+        "Data frames and Parquet files need libraries that dpquery itself does not, "
+        "and so do charts and pages of HTML.",
+        "pip install 'dpquery[frames]' for frames and Parquet, 'dpquery[plot]' for "
+        "charts; or choose another format such as csv.",
     ),
     Topic(
         "DPQ404",
@@ -122,6 +124,20 @@ TOPICS = (
         "beginning, 2026-11 or 2026-11-24T18:00, or `last`.",
     ),
     Topic(
+        "DPQ417",
+        "there is nothing to profile",
+        "A profile says how large single units are in a private table, or in the rows "
+        "of a query. Public tables have no units.",
+        "Name a table that `dpquery tables` lists, or write one SELECT.",
+    ),
+    Topic(
+        "DPQ418",
+        "analysts share nothing under this policy",
+        "With `sharing: isolated` no analyst learns what was measured for another, and "
+        "a profile measured for everybody would be in nobody's own budget.",
+        "Measure it for one analyst: dpquery profile visits --as alice.",
+    ),
+    Topic(
         "DPQ430",
         "a policy is there already",
         "`dpquery init` writes a new policy and never touches one that is there: it "
@@ -193,5 +209,13 @@ TOPICS = (
         "The file that was named is not there, is a directory, or may not be read by "
         "this user.",
         "Check the path; `-` reads a receipt from stdin.",
+    ),
+    Topic(
+        "DPQ460",
+        "this cannot be drawn",
+        "A chart draws columns of numbers along columns of keys. `x` and `y` name "
+        "columns of the answer, as `release.columns` has them, and a column of `y` "
+        "has numbers only.",
+        "Leave x and y out, and the columns decide; or name columns of the answer.",
     ),
 )

@@ -103,7 +103,7 @@ def _described(step: ReleaseStep, source: Block) -> Canonical:
         limits=tuple(_limits(each, step, source) for each in step.moments),
         distinct=tuple(_distinct(each, keys, source) for each in step.distinct),
         rankings=tuple(_ranking(each, source) for each in step.rankings),
-        volatile=any(isinstance(each, Released) for each in _read(step)),
+        volatile=reads_answers(step),
     )
 
 
@@ -172,7 +172,9 @@ def _bounding(step: ReleaseStep, keys: tuple[str, ...]) -> str:
     if how.mode is BoundingMode.TRUNCATE and not how.single_group:
         hashed = keys  # which groups a unit keeps: a hash of the keys in their order
     parts = (how.mode.value, how.norm, how.groups, how.group_cap, how.single_group)
-    return digest("bounding", parts, hashed)
+    usual = how.min_units == 1 and how.unit_groups is None
+    more = () if usual else (how.min_units, how.unit_groups)
+    return digest("bounding", parts, hashed, *more)
 
 
 # --- what is measured ------------------------------------------------------------
@@ -201,8 +203,9 @@ def _moment(moment: AdditiveMoment, source: Block) -> str:
         case Total(value=value, beside=beside, group_bounds=bounds):
             both = (_value(value, source), _value(beside, source))
             return digest("total", both, bounds)
-        case Square(value=value, beside=beside):
-            return digest("square", _value(value, source), _value(beside, source))
+        case Square(value=value, beside=beside, centred=centred):
+            both = _value(value, source), _value(beside, source)
+            return digest("square", *both, *([] if centred else ["as they are"]))
         case Product(left=left, right=right):
             sides = sorted(str(_value(each, source)) for each in (left, right))
             return digest("product", tuple(sides))
@@ -259,6 +262,11 @@ def _union(moment: DistinctMoment, source: Block) -> str:
 def _ranking(ranking: BoundedRanking, source: Block) -> str:
     parts = (ranking.bins, ranking.steps, ranking.limit, ranking.sensitivity)
     return digest("ranking", _value(ranking.value, source), parts)
+
+
+def reads_answers(step: ReleaseStep) -> bool:
+    """Return whether a release reads earlier answers."""
+    return any(isinstance(each, Released) for each in _read(step))
 
 
 # --- what is read ----------------------------------------------------------------

@@ -64,26 +64,31 @@ def moment_limit(moment: AdditiveMoment, rows: float, bounding: Bounding) -> flo
     """Return the norm limit of one moment, in steps of its grid."""
     match moment:
         case Rows(most=most) | Present(most=most):
-            limit = rows if most is None else min(rows, _over_groups(most, bounding))
+            limit = (
+                rows
+                if most is None
+                else min(rows, _over_groups(most, bounding, bounding.groups))
+            )
             return min(limit, LIMIT_CAP)
         case Total(group_bounds=(low, high)):
             most = max(abs(low), abs(high), 1)
-            return min(_over_groups(most, bounding), LIMIT_CAP)
+            return min(_over_groups(most, bounding, bounding.groups), LIMIT_CAP)
         case Total(value=value):
             return min(rows * value.reach, LIMIT_CAP)
         case Square(reach=reach) | Product(reach=reach):
             return min(rows * reach, LIMIT_CAP)
+        case Units(where=None):
+            return _over_groups(1, bounding, bounding.full_units)
         case Units():
-            return _over_groups(1, bounding)
+            return _over_groups(1, bounding, bounding.groups)
         case _:
             assert_never(moment)
 
 
-def _over_groups(most: int, bounding: Bounding) -> float:
-    """Return the norm of a unit that adds *most* to each of k groups."""
+def _over_groups(most: int, bounding: Bounding, k: int) -> float:
+    """Return the norm of a unit that adds *most* to each of *k* groups."""
     if bounding.single_group or bounding.mode is BoundingMode.TRUNCATE:
         return float(most)
-    k = bounding.groups
     return most * (math.sqrt(k) if bounding.norm == 2 else float(k))  # noqa: PLR2004
 
 
@@ -167,8 +172,9 @@ def unit_weights(bounding: Bounding) -> tuple[tuple[int, int], ...]:
 
 def unit_weight(groups: int, bounding: Bounding) -> int:
     """Return the weight, in sub-steps, of a unit with rows in *groups* groups."""
-    if groups <= bounding.groups:
+    k = bounding.full_units
+    if groups <= k:
         return SUB_STEPS
-    ratio = bounding.groups / groups
+    ratio = k / groups
     share = ratio if bounding.norm == 1 else math.sqrt(ratio)
     return math.floor(SUB_STEPS * share)

@@ -12,16 +12,18 @@ The order is part of the privacy argument:
 3. ``key_domain``: public keys, or none. Before bounding, because rows outside the
    domain must not use up a unit's contribution (theory.md 2.4).
 4. ``bound_contributions``: limits per unit, after the last operator that multiplies
-   rows.
+   rows. What nobody has fixed is looked up in histograms of units (``seek_profile``).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
-from dpquery.plan.aggregates import Units
+from dpquery.plan.aggregates import RankEstimator, Units
+from dpquery.plan.analysis.dependencies import undeclared
 from dpquery.plan.analysis.partitions import key_domain
 from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.expressions import ColumnRef
@@ -34,15 +36,26 @@ from dpquery.plan.rewrite.bound_contributions import (
     bounding,
 )
 from dpquery.plan.rewrite.clamp_inputs import inputs_of
-from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates
+from dpquery.plan.rewrite.decompose_aggregates import (
+    Decomposed,
+    counted_once,
+    decompose_aggregates,
+    moments_of,
+)
 from dpquery.plan.rewrite.fill_groups import fill_groups
 from dpquery.plan.rewrite.own_values import own_values
 from dpquery.plan.rewrite.restrict_blocks import restrict_blocks
+from dpquery.plan.rewrite.seek_profile import (
+    Form,
+    ProfileReader,
+    forms_of,
+    without_conditions,
+)
 from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
-    from dpquery.plan.program import AggregateQuery, GroupKey, Query
+    from dpquery.plan.program import AggregateQuery, GroupKey, Query, Wishes
     from dpquery.plan.relations import Owned
     from dpquery.policy.catalog import Catalog
 
@@ -70,30 +83,97 @@ def compile_release(
     query = own_values(query, source, catalog)
     for key in query.keys:
         _check_key(key, source)
-    if query.wishes.groups is not None:
-        rules = replace(rules, groups=min(rules.groups, query.wishes.groups))
-    inputs = inputs_of(source.relation)
+    rules = _tightened(rules, query.wishes)
+    profile = _profile(query, source, blocks, catalog, rules)
+    inputs = inputs_of(source.relation, profile)
     decomposed = decompose_aggregates(
         query.aggregates, inputs, grouped=bool(query.keys)
     )
     domain = key_domain(query.keys, source.relation, catalog)
+    if domain is None:
+        decomposed = counted_once(decomposed, source)
+    else:
+        _check_minimum(query)
     moments = decomposed.moments
     if domain is None or not query.aggregates:
         moments = tuple(dict.fromkeys((Units(), *moments)))
-    how = bounding(rules, source, query.keys, domain)
-    return ReleaseStep(
+    how = bounding(
+        rules, source, query.keys, domain, counts_units=_counts_units(decomposed)
+    )
+    chosen = None
+    if profile is not None:
+        chosen = partial(profile.limit, how=how, domain=domain)
+    step = ReleaseStep(
         name=query.name,
         source=source,
         keys=query.keys,
         domain=domain,
-        moments=bound_contributions(moments, source, how),
+        moments=bound_contributions(moments, source, how, chosen),
         distinct=bound_distinct(decomposed.distinct, source, how),
-        rankings=bound_rankings(decomposed.columns, source, how),
+        rankings=bound_rankings(decomposed.columns, source, how, chosen),
         bounding=how,
         columns=decomposed.columns,
         wishes=query.wishes,
         blocks=blocks,
     )
+    return step if profile is None else profile.told(step)
+
+
+def _profile(
+    query: AggregateQuery,
+    source: Owned,
+    blocks: tuple[str, ...],
+    catalog: Catalog,
+    rules: BoundingRules,
+) -> ProfileReader | None:
+    """Return what knows the units of *source*; ``None`` where nothing may."""
+    if rules.profile is None:
+        return None
+    exact = Form(source, query.keys, blocks)
+    general = None if blocks else without_conditions(query.source)
+    forms = forms_of(exact, general, catalog)
+    if not forms:
+        return None
+    declared = not undeclared(source.relation)
+    needed = rules.seeks or not declared
+    return ProfileReader(
+        forms, rules.profile, needed, declared, rules.noise, rules.seeks
+    )
+
+
+def _tightened(rules: BoundingRules, wishes: Wishes) -> BoundingRules:
+    """Return *rules* with what the query wishes, where that is less."""
+    groups = rules.groups if wishes.groups is None else wishes.groups
+    return replace(
+        rules,
+        groups=min(rules.groups, groups),
+        min_units=max(rules.min_units, wishes.min_units or 1),
+    )
+
+
+def _counts_units(made: Decomposed) -> bool:
+    """
+    Return whether the number of units is a part of what is asked for.
+
+    Beside what is chosen by rank, it only says whether there are enough, and in a group
+    that shows there are.
+    """
+    return any(
+        Units() in moments_of(column.estimator)
+        for column in made.columns
+        if not isinstance(column.estimator, RankEstimator)
+    )
+
+
+def _check_minimum(query: AggregateQuery) -> None:
+    """Refuse a minimum of units where groups are shown whatever is in them."""
+    if (query.wishes.min_units or 1) > 1:
+        msg = "min_privacy_units_per_group is for groups whose keys are not public"
+        hint = (
+            "public groups are shown whatever they hold: leave it out, or drop those\n"
+            "with a small noisy count: HAVING COUNT(DISTINCT …) >= …"
+        )
+        raise QueryRefused(msg, code="DPQ136", place=query.wishes.place, hint=hint)
 
 
 _KEY_TYPES = frozenset(

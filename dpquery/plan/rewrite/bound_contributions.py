@@ -46,13 +46,16 @@ from dpquery.plan.program import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from dpquery.plan.aggregates import GridValue, RankTarget
     from dpquery.plan.analysis.blocks import Calendar
     from dpquery.plan.expressions import Expression
+    from dpquery.plan.profile import Lookup
     from dpquery.plan.program import KeyDomain, ReleasedColumn
     from dpquery.plan.relations import Owned
+
+    Choose = Callable[[Sequence[AdditiveMoment], float], float]
 
 CAP_FACTOR = 16
 """G = 16·k: raises the threshold by 3-8 % only (theory.md 2.5)."""
@@ -69,8 +72,16 @@ class BoundingRules:
     """2 under zCDP, 1 under pure DP."""
     groups: int
     """``max_groups_per_unit``."""
+    min_units: int = 1
+    """``min_group_units``."""
     calendar: Calendar | None = None
     """Blocks of time, where the owner has such."""
+    profile: Lookup | None = None
+    """Finds histograms that limits are chosen by; ``None``: all limits are fixed."""
+    seeks: bool = False
+    """Whether histograms of the very rows are wanted, even where limits are fixed."""
+    noise: float = 1.0
+    """The multiplier of the noise that chosen limits are best for: 1/√(2ρ), or 1/ε."""
 
 
 def bounding(
@@ -78,12 +89,19 @@ def bounding(
     source: Owned,
     keys: Sequence[GroupKey],
     domain: KeyDomain | None,
+    *,
+    counts_units: bool = True,
 ) -> Bounding:
     """
     Return how contributions to one release are bounded.
 
     No unit is in more groups than there are, nor than it has rows: a short list of
     public keys makes k smaller than the policy's, and so does one row per unit.
+
+    Where nobody asks for the number of units (*counts_units*), it only decides which
+    groups are shown, and a unit in g groups weighs 1/√g in each. That shows most (Gopi
+    et al. 2020): whatever k is, a group shows if the sum of min(1/√k, 1/√g) over its
+    units reaches about zσ for Δ = 1, and no k makes that sum larger than k = 1 does.
     """
     single = determined_by_unit([key.expression for key in keys], source)
     listed = None if domain is None else listed_groups(domain)
@@ -91,28 +109,41 @@ def bounding(
     if listed is not None:
         groups = min(groups, max(1, listed))
     withholds = domain is None
+    norm = rules.mode is BoundingMode.NORM and not single
+    spread = withholds and norm and not counts_units and groups > 1
     return Bounding(
         mode=rules.mode,
         norm=rules.norm,
         groups=1 if single else groups,
         group_cap=CAP_FACTOR * groups if withholds and not single else None,
         single_group=single,
+        min_units=rules.min_units if withholds else 1,
+        unit_groups=1 if spread else None,
     )
 
 
 def bound_contributions(
-    moments: Sequence[AdditiveMoment], source: Owned, how: Bounding
+    moments: Sequence[AdditiveMoment],
+    source: Owned,
+    how: Bounding,
+    chosen: Choose | None = None,
 ) -> tuple[BoundedMoment, ...]:
-    """Return *moments*, each with its limit, its sensitivity, bundle and vector."""
+    """
+    Return *moments*, each with its limit, its sensitivity, bundle and vector.
+
+    *chosen* returns a vector's limit from what the hints say of it.
+    """
     relation = source.relation
     per_unit, per_group = rows_per_unit(relation), rows_per_group(relation)
     vectors = _vectors(moments)
     bundles: dict[object, int] = {}
     bounded = []
     for moment, vector in zip(moments, vectors, strict=True):
-        cells = vectors.count(vector)
-        rows = row_limit(per_unit, per_group, how, cells)
+        together = [m for m, v in zip(moments, vectors, strict=True) if v == vector]
+        rows = row_limit(per_unit, per_group, how, len(together))
         limit = moment_limit(moment, rows, how)
+        if chosen is not None:
+            limit = chosen(together, limit)
         steps = sub_steps(moment, limit, how)
         clip = math.ceil(limit * steps)
         bundle = bundles.setdefault(_bundle_key(moment, vector), len(bundles))
@@ -200,7 +231,10 @@ def _values(moment: DistinctMoment) -> Sequence[Expression | GridValue]:
 
 
 def bound_rankings(
-    columns: Sequence[ReleasedColumn], source: Owned, how: Bounding
+    columns: Sequence[ReleasedColumn],
+    source: Owned,
+    how: Bounding,
+    chosen: Choose | None = None,
 ) -> tuple[BoundedRanking, ...]:
     """Return one histogram for each value that something is chosen of by rank."""
     relation = source.relation
@@ -215,6 +249,8 @@ def bound_rankings(
     for value, targets in wanted.items():
         moment = Present(value)
         limit = moment_limit(moment, rows, how)
+        if chosen is not None:
+            limit = chosen([moment], limit)
         steps = sub_steps(moment, limit, how)
         clip = math.ceil(limit * steps)
         bins = min(value.high - value.low + 1, MOST_BINS)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from dpquery.errors import Place, QueryRefused
 from dpquery.plan.aggregates import Clamp, GridValue
-from dpquery.plan.analysis.bounds import Environment, bounds, decimals, environment
+from dpquery.plan.analysis.bounds import (
+    Bounds,
+    Environment,
+    bounds,
+    decimals,
+    environment,
+)
 from dpquery.plan.analysis.sources import Sources, sources
 from dpquery.plan.expressions import (
     NUMERIC,
@@ -25,6 +31,7 @@ from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
     from dpquery.plan.relations import Relation
+    from dpquery.plan.rewrite.seek_profile import ProfileReader
 
 STEPS_WANTED = 1 << 26
 """A value without a grid of its own gets about this many steps: finer than any noise
@@ -44,11 +51,24 @@ class Inputs:
 
     env: Environment
     known: Sources
+    profile: ProfileReader | None = None
+    """Finds bounds where nobody has given any; ``None``: there have to be some."""
+
+    def bounds(self, argument: Expression) -> Bounds:
+        """Return the bounds of a value, as far as they are known or can be found."""
+        span = bounds(argument, self.env)
+        if span.closed or self.profile is None or argument.type in TEMPORAL:
+            return span
+        return self.profile.bounded(argument, self.env)
+
+    def declared(self, argument: Expression) -> bool:
+        """Return whether the bounds of a value are known without a profile."""
+        return bounds(argument, self.env).closed
 
 
-def inputs_of(relation: Relation) -> Inputs:
+def inputs_of(relation: Relation, profile: ProfileReader | None = None) -> Inputs:
     """Return what is known of the values of *relation*."""
-    return Inputs(environment(relation), sources(relation))
+    return Inputs(environment(relation), sources(relation), profile)
 
 
 def grid_value(
@@ -64,17 +84,20 @@ def grid_value(
     Return *argument* as an integer of known range.
 
     Centring at the middle of the bounds makes the reach (high - low)/2 instead of
-    the larger absolute bound (theory.md 2.2).
+    the larger absolute bound (theory.md 2.2). Bounds that a profile has found are far
+    from most values, and not centred.
 
     Raises:
         QueryRefused: *argument* has no finite bounds.
     """
-    span = bounds(argument, inputs.env)
-    low, high = span.low, span.high
     if clamp is not None and not clamp.per_group:
-        low = clamp.low if low is None else max(low, clamp.low)
-        high = clamp.high if high is None else min(high, clamp.high)
-        low, high = min(low, high), max(low, high)
+        span = bounds(argument, inputs.env)
+        least = clamp.low if span.low is None else max(span.low, clamp.low)
+        most = clamp.high if span.high is None else min(span.high, clamp.high)
+        span = Bounds(min(least, most), max(least, most))
+    else:
+        span = inputs.bounds(argument)
+    low, high = span.low, span.high
     if low is None or high is None:
         raise _unbounded(argument, inputs.env, place)
     if max(abs(low), abs(high)) > WIDEST:
@@ -83,8 +106,14 @@ def grid_value(
         raise QueryRefused(msg, code="DPQ120", place=place, hint=hint)
     grid = _grid(argument, low, high, inputs.known, most_steps)
     first, last = math.floor(low / grid), math.ceil(high / grid)
-    centre = (first + last) // 2 if centred else 0
-    return GridValue(argument, grid, first, last, centre)
+    plain = GridValue(argument, grid, first, last, 0)
+    if not centred or not inputs.declared(argument):
+        return plain
+    middle = (first + last) // 2
+    found = inputs.profile
+    if found is not None and most_steps == STEPS_LIMIT:
+        middle = 0 if found.off_centre(plain, middle) else middle
+    return replace(plain, centre=middle)
 
 
 def group_value(

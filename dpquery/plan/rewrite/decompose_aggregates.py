@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, assert_never
 
@@ -42,6 +42,7 @@ from dpquery.plan.aggregates import (
     Total,
     Units,
 )
+from dpquery.plan.analysis.dependencies import rows_per_unit
 from dpquery.plan.expressions import Call, Expression
 from dpquery.plan.program import ReleasedColumn
 from dpquery.plan.rewrite.clamp_inputs import (
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.errors import Place
+    from dpquery.plan.relations import Owned
 
 ONE = Fraction(1)
 Key = tuple[Expression, "Clamp | None"]
@@ -158,6 +160,30 @@ def moments_of(estimator: Estimator) -> tuple[Moment, ...]:
             assert_never(estimator)
 
 
+def counted_once(made: Decomposed, source: Owned) -> Decomposed:
+    """
+    Return *made* with units counted in place of rows, where each unit has one row.
+
+    For releases that count units anyway, to decide which groups show: one measurement
+    in place of two. If the policy is wrong, a unit with more rows counts once.
+    """
+    elsewhere = (c.estimator for c in made.columns if not _counts_rows(c.estimator))
+    shared = any(Rows() in moments_of(each) for each in elsewhere)
+    if rows_per_unit(source.relation) > 1 or shared or Rows() not in made.moments:
+        return made
+    units = LinearEstimator(((ONE, Units()),), integer=True)
+    columns = tuple(
+        replace(each, estimator=units) if _counts_rows(each.estimator) else each
+        for each in made.columns
+    )
+    moments = (Units() if each == Rows() else each for each in made.moments)
+    return Decomposed(tuple(dict.fromkeys(moments)), made.distinct, columns)
+
+
+def _counts_rows(estimator: Estimator) -> bool:
+    return estimator == LinearEstimator(((ONE, Rows()),), integer=True)
+
+
 def _maybe(moment: Units | None) -> tuple[Moment, ...]:
     return () if moment is None else (moment,)
 
@@ -201,7 +227,8 @@ class _Decomposition:
                 return RatioEstimator(Total(value), Present(value))
             case Spread(kind=kind, argument=argument, clamp=clamp, place=place):
                 value = self._value(argument, clamp, place)
-                moments = Present(value), Total(value), Square(value)
+                square = Square(value, centred=self._inputs.declared(argument))
+                moments = Present(value), Total(value), square
                 return SpreadEstimator(kind, *moments)
             case Pair():
                 return self._pair(aggregate)
@@ -287,8 +314,8 @@ class _Decomposition:
                     count,
                     Total(y, beside=x),
                     Total(x, beside=y),
-                    Square(y, beside=x),
-                    Square(x, beside=y),
+                    Square(y, x, centred=self._inputs.declared(pair.y)),
+                    Square(x, y, centred=self._inputs.declared(pair.x)),
                     Product(y, x),
                 )
 

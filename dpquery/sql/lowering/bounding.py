@@ -257,7 +257,9 @@ def clipped_moment(step: ReleaseStep, index: int) -> exp.Expr:
     """Return moment *index* of one unit in one group, clipped, in sub-steps."""
     bounded = step.moments[index]
     if isinstance(bounded.moment, Units):
-        weight = _unit_weight(step.bounding)
+        how = step.bounding
+        alone = bounded.moment.where is None
+        weight = _unit_weight(how, how.full_units if alone else how.groups)
         if bounded.moment.where is None:
             return weight
         return exp.Mul(this=plain(f"m{index}"), expression=exp.Paren(this=weight))
@@ -270,17 +272,21 @@ def clipped_moment(step: ReleaseStep, index: int) -> exp.Expr:
     return cast(call("trunc", product), "BIGINT")
 
 
-def _unit_weight(bounding: Bounding) -> exp.Expr:
-    """Return the indicator's weight; the plan's ``unit_weight`` is the same number."""
+def _unit_weight(bounding: Bounding, full: int) -> exp.Expr:
+    """
+    Return an indicator's weight; it is 1 in up to *full* groups.
+
+    The plan's ``unit_weight`` is the same number.
+    """
     if bounding.single_group:
         return number(1)
     if bounding.mode is BoundingMode.TRUNCATE:
         return number(SUB_STEPS)
-    k, steps = (_double(str(each)) for each in (bounding.groups, SUB_STEPS))
+    k, steps = (_double(str(each)) for each in (full, SUB_STEPS))
     share = exp.Div(this=k, expression=cast(plain("g"), "DOUBLE"))
     ratio = exp.Paren(this=share) if bounding.norm == 1 else call("sqrt", share)
     scaled = cast(call("trunc", exp.Mul(this=steps, expression=ratio)), "BIGINT")
-    few = exp.LTE(this=plain("g"), expression=number(bounding.groups))
+    few = exp.LTE(this=plain("g"), expression=number(full))
     ifs = [exp.If(this=few, true=number(SUB_STEPS))]
     if bounding.group_cap is not None:
         beyond = exp.GT(this=plain("g"), expression=number(bounding.group_cap))

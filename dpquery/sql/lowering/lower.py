@@ -221,20 +221,27 @@ class _Builder:
         query = select([*self._chain.own_keys(), *sums], "clipped")
         if self._keys:
             query = query.group_by(*map(plain, self._keys), copy=False)
-        if self._step.bounding.group_cap is not None:
+        how = self._step.bounding
+        if how.group_cap is not None or how.min_units > 1:
             query = query.having(self._counted(), copy=False)
         return query
 
     def _counted(self) -> exp.Expr:
         """
-        Keep groups that some unit counts in.
+        Keep groups that at least N units count in: one, where nobody asks for more.
 
-        A unit with more groups than the cap has weight zero in all of them. Groups of
-        its own must not even be tried: the threshold allows for no more than the cap
-        (theory.md 2.5).
+        A unit with more groups than the cap has weight zero in all of them, and counts
+        in none: its groups must not even be tried, for the threshold allows for no
+        more than the cap (theory.md 2.5). This comparison is exact; that one unit can
+        decide it is hidden by a threshold on what is above N - 1 (``threshold``).
         """
-        weight = call("sum", plain(f"m{units_index(self._step)}"))
-        return binary(exp.GT, weight, number(0))
+        weight = plain(f"m{units_index(self._step)}")
+        least = self._step.bounding.min_units
+        if least == 1:
+            return binary(exp.GT, call("sum", weight), number(0))
+        counts = exp.If(this=binary(exp.GT, weight, number(0)), true=number(1))
+        units = call("sum", exp.Case(ifs=[counts], default=number(0)))
+        return binary(exp.GTE, units, number(least))
 
     def _saturated(self, index: int) -> exp.Expr:
         return within(or_zero(column("totals", f"m{index}")), SATURATION)

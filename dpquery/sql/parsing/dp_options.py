@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _MIN_EPSILON, _MAX_EPSILON = Decimal("1e-6"), Decimal("1e9")  # as in policies
 _MIN_DELTA = Decimal("1e-18")  # the ledger's unit
 _MAX_GROUPS = 10**6
+_MAX_UNITS = 10**6  # as in policies
 _MAX_BOUND = Decimal("1e30")  # as in policies
 
 _NUMBER = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?", re.ASCII)
@@ -61,6 +62,7 @@ class DPOptions:
     epsilon: Decimal | None = None
     delta: Decimal | None = None
     max_groups_contributed: int | None = None
+    min_privacy_units_per_group: int | None = None
     group_selection_strategy: GroupSelection | None = None
     privacy_unit_column: UnitColumn | None = None
     places: tuple[tuple[str, Place], ...] = field(default=(), compare=False)
@@ -125,7 +127,11 @@ def option_value(option: str, tokens: Sequence[Token], sql: str) -> Value | None
         case "delta":
             return _delta(tokens, sql)
         case "max_groups_contributed":
-            return _groups(tokens, sql)
+            hint = "how many groups one unit counts in, e.g. 4"
+            return _whole(option, tokens, sql, _MAX_GROUPS, hint)
+        case "min_privacy_units_per_group":
+            hint = "how many units a group must have to be shown, e.g. 20"
+            return _whole(option, tokens, sql, _MAX_UNITS, hint)
         case "group_selection_strategy":
             return _strategy(tokens, sql)
         case "privacy_unit_column":
@@ -201,12 +207,11 @@ def _delta(tokens: Sequence[Token], sql: str) -> Decimal:
     return value
 
 
-def _groups(tokens: Sequence[Token], sql: str) -> int:
-    option = "max_groups_contributed"
+def _whole(option: str, tokens: Sequence[Token], sql: str, most: int, hint: str) -> int:
+    """Return a whole number from 1 to *most*; *hint* says what it is."""
     value = _constant(option, tokens, sql, "4")
-    if not 1 <= value <= _MAX_GROUPS:
-        message = f"{option} must lie between 1 and {_MAX_GROUPS}"
-        hint = "how many groups one unit counts in, e.g. 4"
+    if not 1 <= value <= most:
+        message = f"{option} must lie between 1 and {most}"
         raise _out_of_range(tokens, sql, message, hint)
     if value.as_tuple().exponent != 0:
         message = f"{option} takes a whole number"

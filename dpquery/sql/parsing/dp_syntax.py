@@ -44,14 +44,15 @@ _OPTIONS = (
     "epsilon",
     "delta",
     "max_groups_contributed",
+    "min_privacy_units_per_group",
     "group_selection_strategy",
     "privacy_unit_column",
 )
 _OTHER_OPTIONS = {
     "kappa": "write max_groups_contributed instead",
-    "k_threshold": "write delta instead: the threshold follows from it",
-    "min_privacy_units_per_group": (
-        "leave it out: small groups are withheld; the threshold follows from delta"
+    "k_threshold": (
+        "write delta instead, from which the threshold follows, or\n"
+        "min_privacy_units_per_group"
     ),
     "max_rows_contributed": (
         "leave it out: what a unit adds to a group is bounded, not its rows; see\n"

@@ -42,6 +42,7 @@ def wishes_of(binder: QueryBinder, select: exp.Select, block: Block) -> Wishes:
         epsilon=options.epsilon,
         delta=options.delta,
         groups=options.max_groups_contributed,
+        min_units=options.min_privacy_units_per_group,
         public_groups=strategy is GroupSelection.PUBLIC_GROUPS,
         place=options.place,
     )

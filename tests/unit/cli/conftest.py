@@ -142,6 +142,7 @@ def make_release(
     bars: dict[str, list[Interval | None]] = BARS,
     *,
     replayed: bool = False,
+    counts: tuple[str, ...] = (),
 ) -> Release:
     return Release(
         id="rel_1",
@@ -154,6 +155,7 @@ def make_release(
         noisy=tuple(bars),
         explanation="1. count visits\n2. add noise",
         _intervals=lambda _: bars,
+        counts=counts,
     )
 
 
@@ -175,16 +177,25 @@ class FakeSession:
         return None
 
     def query(
-        self, sql: str, *, epsilon: float | None, dialect: str, as_of: str | None = None
+        self,
+        sql: str,
+        *,
+        epsilon: float | None,
+        dialect: str,
+        as_of: str | None = None,
+        other: bool = False,
     ) -> Release:
         self.asked.append((sql, epsilon, dialect))
-        self.as_of = as_of
+        self.as_of, self.other = as_of, other
         if self.failure is not None:
             raise self.failure
         return self.release
 
-    def price(self, sql: str, *, epsilon: float | None, dialect: str) -> Price:
+    def price(
+        self, sql: str, *, epsilon: float | None, dialect: str, other: bool = False
+    ) -> Price:
         self.priced.append((sql, epsilon, dialect))
+        self.other = other
         if self.failure is not None:
             raise self.failure
         return PRICE

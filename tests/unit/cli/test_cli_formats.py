@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpquery.cli.render import Format, Sheet, answer, render
+from dpquery.cli.render import Format, Screen, Sheet, answer, render
+from dpquery.results import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from dpquery.results import Release
 
 GOLDENS = Path(__file__).parents[2] / "golden" / "formats"
-TEXT = [each for each in Format if each is not Format.PARQUET]
+TEXT = [each for each in Format if each not in (Format.PARQUET, Format.HTML)]
+"""A page holds a date and what a drawing library drew: `tests/unit/display`."""
 
 
 def agree(name: str, data: bytes) -> None:
@@ -52,9 +54,48 @@ def test_no_rows(form: Format, release_of: Callable[..., Release]) -> None:
 
 def test_coloured_table(hard_release: Release) -> None:
     sheet = answer(hard_release, Format.TABLE, intervals=True)
-    data = render(sheet, Format.TABLE, colour=True)
+    data = render(sheet, Format.TABLE, Screen(colour=True))
     agree("coloured.table", data)
     assert b"\x1b[2mNULL" in data
+
+
+def test_people_see_no_count_below_zero_and_programs_do(
+    release_of: Callable[..., Release],
+) -> None:
+    rows = [("a", -3, -3.5)]
+    bars = {"n": [Interval(-15, 9)], "cost": [Interval(-15, 8)]}
+    release = release_of(("k", "n", "cost"), rows, bars, counts=("n",))
+    for form in (Format.TABLE, Format.BARS):
+        text = render(answer(release, form, intervals=True), form).decode()
+        assert "0 ± 12" in text
+        assert "-3 ± 12" not in text
+        assert "-4 ± 12" in text
+    table = render(answer(release, Format.TABLE, intervals=False), Format.TABLE)
+    assert table.decode().splitlines()[-1].split() == ["a", "0", "-3.5"]
+    for form in (Format.CSV, Format.JSON, Format.MARKDOWN):
+        assert b"-3" in render(answer(release, form, intervals=True), form)
+    assert release.rows == rows
+
+
+def test_bars_follow_the_width_of_the_screen(
+    release_of: Callable[..., Release],
+) -> None:
+    rows = [("north", 41), ("Ålesund " * 20, 30)]
+    bars = {"n": [Interval(29, 53), Interval(18, 42)]}
+    sheet = answer(release_of(("k", "n"), rows, bars), Format.BARS, intervals=True)
+    for width in (40, 80, 200):
+        text = render(sheet, Format.BARS, Screen(width=width)).decode()
+        assert {len(line) for line in text.splitlines()[1:]} == {width}
+        assert "41 ± 12" in text
+    narrow = render(sheet, Format.BARS, Screen(width=5)).decode()
+    assert "30 ± 12" in narrow
+
+
+def test_bars_on_a_screen_of_ascii(hard_release: Release) -> None:
+    sheet = answer(hard_release, Format.BARS, intervals=True)
+    text = render(sheet, Format.BARS, Screen(unicode=False))
+    text.decode("ascii")
+    assert b"41 +/- 12" in text
 
 
 def test_a_table_shows_no_control_character_of_the_data(hard_release: Release) -> None:

@@ -21,6 +21,7 @@ VERBS = (
     "query",
     "price",
     "tables",
+    "profile",
     "budget",
     "history",
     "request",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import sys
@@ -54,6 +55,14 @@ def test_epsilon_and_dialect_arrive(command: Command, service: Fake) -> None:
 def test_a_time_arrives(command: Command, service: Fake) -> None:
     assert command("query", SQL, "--as-of", "2026-11").status == 0
     assert service.session_.as_of == "2026-11"
+
+
+@pytest.mark.parametrize("verb", ["query", "price"])
+def test_the_row_of_what_is_withheld(
+    command: Command, service: Fake, verb: str
+) -> None:
+    assert command(verb, SQL, "--other").status == 0
+    assert service.session_.other is True
 
 
 def test_quiet_says_nothing(command: Command) -> None:
@@ -233,6 +242,60 @@ def test_dry_run_with_stats_and_explain(command: Command, service: Fake) -> None
     assert json.loads(stats)["release"] is None
     assert json.loads(stats)["remaining"] == {"epsilon": 2.8, "delta": 9e-7}
     assert service.session_.asked == []
+
+
+# --- for people ----------------------------------------------------------------------
+
+
+def test_a_page_is_written_for_its_suffix(command: Command, tmp_path: Path) -> None:
+    got = command("query", SQL, "-o", tmp_path / "report.html")
+    assert (got.status, got.out) == (0, "")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    for each in ("<svg ", "41 ± 12", SQL, "small groups were withheld", "rel_1"):
+        assert each in text
+    assert command("query", SQL, "--format", "html").out.startswith("<!DOCTYPE")
+    plain = command("query", SQL, "--format", "html", "--no-intervals").out
+    assert "41 ± 12" not in plain
+    assert "95 % intervals" not in plain
+
+
+def test_a_page_needs_altair_before_the_charge(
+    command: Command, service: Fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "vl_convert" else real(name),
+    )
+    got = command("query", SQL, "-o", tmp_path / "report.html")
+    assert got.status == 3
+    assert "DPQ403" in got.err
+    assert "pip install 'dpquery[plot]'" in got.err
+    assert service.session_.asked == []
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_bars_fill_a_terminal_and_80_columns_of_a_pipe(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def widest() -> int:
+        return max(map(len, command("query", SQL, "--format", "bars").out.splitlines()))
+
+    monkeypatch.setenv("COLUMNS", "120")
+    assert widest() == 80
+    terminal(monkeypatch, "stdout")
+    assert widest() == 120
+
+
+def test_other_verbs_have_pages_of_tables_and_no_bars(command: Command) -> None:
+    page = command("tables", "--format", "html").out
+    assert page.count("<!DOCTYPE html>") == 1
+    assert "<td>visits</td>" in page
+    bars = command("tables", "--format", "bars").out
+    assert bars == command("tables", "--format", "table").out
+    assert command("budget", "--all", "--format", "html").out.count("<table>") == 2
 
 
 # --- long work -----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -171,8 +172,13 @@ def test_sql_is_readable_and_constants_stay(sql: str, text: str) -> None:
                 (
                     "groups with fewer than about N customers are withheld: their"
                     " keys are not"
-                    " public"
-                )
+                    " public, and a customer in 4 of them counts half in each"
+                ),
+                (
+                    "to see more: twice the ε shows groups from about N customers on,"
+                    " `values`"
+                    " in the policy all of them, --other what is withheld as one row"
+                ),
             ],
         ),
         (
@@ -204,6 +210,40 @@ def test_sql_is_readable_and_constants_stay(sql: str, text: str) -> None:
 def test_notes(price: Price, sql: str, said: list[str]) -> None:
     found = notes(price(sql))
     assert [re.sub(r"about \d+", "about N", note) for note in found] == said
+
+
+def test_what_to_do_about_withheld_groups(price: Price) -> None:
+    sql = "SELECT {} note, COUNT(*) FROM orders GROUP BY note"
+    option = "WITH DIFFERENTIAL_PRIVACY OPTIONS (min_privacy_units_per_group = 20)"
+    why, more = notes(price(sql.format("")))
+    assert "twice the ε" in more
+    number = re.compile(r"\d[\d,]*")
+    usual, better = (
+        int(number.findall(note)[0].replace(",", "")) for note in (why, more)
+    )
+    assert 2 * better - 1 <= usual <= 2 * better
+    # nineteen more of each, for the minimum is no noise
+    why, more = notes(price(sql.format(option)))
+    assert f"about {usual + 19} " in why
+    assert "fewer than 20 always" in why
+    assert f" {better + 19} customers" in more
+
+
+def test_of_several_releases_none_has_a_row_of_what_is_withheld(price: Price) -> None:
+    sql = "SELECT note, COUNT(*) FROM orders GROUP BY ROLLUP (note)"
+    assert not any("--other" in note for note in notes(price(sql)))
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("note", "the key (other)"), ("paid_at", "NULL for a key")]
+)
+def test_the_row_of_what_is_withheld(price: Price, key: str, said: str) -> None:
+    terms = replace(TERMS, other=True)
+    found = notes(price(f"SELECT {key}, COUNT(*) FROM orders GROUP BY 1", terms))
+    assert f"the last group, with {said}, holds" in found[-1]
+    assert not any("--other" in note for note in found)
+    found = notes(price("SELECT status, COUNT(*) FROM orders GROUP BY 1", terms))
+    assert found == ("there is no row of what is withheld: no group is",)
 
 
 def test_each_note_is_made_once(price: Price) -> None:

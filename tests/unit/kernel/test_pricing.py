@@ -14,6 +14,7 @@ from dpquery.errors import BudgetExceeded, QueryRefused
 from dpquery.kernel.prepare import expected
 from dpquery.kernel.pricing import OF_PRESENCE, OF_RANK_PRESENCE, weights
 from dpquery.noise.calibration import Law
+from dpquery.plan.aggregates import Units
 
 from .conftest import PURE, TERMS
 
@@ -176,6 +177,33 @@ def test_groups_are_tightened_and_never_loosened(price: Price, groups: int) -> N
     options = DP.format(f"max_groups_contributed = {groups}")
     (step,) = price(f"SELECT {options} note, COUNT(*) FROM orders GROUP BY 1").steps
     assert step.step.bounding.groups == min(groups, 8)
+
+
+@pytest.mark.parametrize(("said", "least"), [(None, 5), (3, 5), (9, 9)])
+def test_a_minimum_of_units_is_tightened_and_never_loosened(
+    price: Price, said: int | None, least: int
+) -> None:
+    option = "" if said is None else DP.format(f"min_privacy_units_per_group = {said}")
+    sql = "SELECT {} note, COUNT(*) FROM orders GROUP BY 1"
+    terms = replace(TERMS, rules=replace(TERMS.rules, min_units=5))
+    (step,) = price(sql.format(option), terms).steps
+    (usual,) = price(sql.format("")).steps
+    assert (step.step.bounding.min_units, usual.step.bounding.min_units) == (least, 1)
+    steps, _ = step.noise_of(Units())
+    # as many units more are needed as others may be in a group that one unit decides
+    assert (step.threshold or 0) - (usual.threshold or 0) == (least - 1) * steps
+
+
+def test_public_groups_have_no_minimum(price: Price) -> None:
+    """They are shown whatever they hold: a query that wants another is refused."""
+    terms = replace(TERMS, rules=replace(TERMS.rules, min_units=5))
+    sql = "SELECT {} status, COUNT(*) FROM orders GROUP BY 1"
+    (step,) = price(sql.format(""), terms).steps
+    assert (step.threshold, step.step.bounding.min_units) == (None, 1)
+    with pytest.raises(QueryRefused, match="not public") as caught:
+        price(sql.format(DP.format("min_privacy_units_per_group = 2")))
+    assert caught.value.code == "DPQ136"
+    assert caught.value.position is not None
 
 
 def test_too_little_for_so_many_measurements_is_refused(price: Price) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,10 @@ def test_limits_of_a_withheld_release(
     # 20 rows in all, 5 in a group, 4 groups, 1000.00 in cents; and one sub-step of room
     # for the clip, in each group under truncation
     expected = {
-        # a unit weighs 1 in each of 4 groups; rows √(5·20) = 10; sums 1,000 times that
-        (BoundingMode.NORM, 2): (2 * 1024, 10 * 1024 + 1, 10 * 100_000 + 1),
-        (BoundingMode.NORM, 1): (4 * 1024, 20 * 1024 + 1, 20 * 100_000 + 1),
+        # a unit's weights have the norm 1, for they only decide which groups show;
+        # rows √(5·20) = 10; sums 1,000 times that
+        (BoundingMode.NORM, 2): (1024, 10 * 1024 + 1, 10 * 100_000 + 1),
+        (BoundingMode.NORM, 1): (1024, 20 * 1024 + 1, 20 * 100_000 + 1),
         (BoundingMode.TRUNCATE, 2): (2 * 1024, 10 * 1024 + 2, 10 * 100_000 + 2),
         (BoundingMode.TRUNCATE, 1): (4 * 1024, 20 * 1024 + 4, 20 * 100_000 + 4),
     }
@@ -68,6 +70,48 @@ def test_limits_of_a_withheld_release(
     assert (units.steps, rows.steps, total.steps) == (1024, 1024, 1)
     per_group = mode is BoundingMode.TRUNCATE
     assert (rows.limit == 5 * 1024) is per_group
+
+
+@pytest.mark.parametrize(
+    ("asked", "groups", "full"),
+    [
+        ("COUNT(*)", "note", 1),
+        ("MEDIAN(amount)", "note", 1),
+        # the number itself is asked for: a unit counts in full in k groups
+        ("COUNT(DISTINCT customer_id)", "note", 4),
+        ("COUNT(*), COUNT(DISTINCT customer_id)", "note", 4),
+        ("BOOL_OR(express)", "note", 1),
+        ("COUNT(*)", "note, kind", 1),
+    ],
+)
+def test_units_that_only_decide_which_groups_show(
+    compile_step: Compile, asked: str, groups: str, full: int
+) -> None:
+    rules = BoundingRules(BoundingMode.NORM, 2, groups=4)
+    step = compile_step(f"SELECT {asked} FROM orders GROUP BY {groups}", rules)
+    assert (step.bounding.groups, step.bounding.full_units) == (4, full)
+    counted = [b.sensitivity for b in step.moments if b.moment == Units()]
+    assert counted in ([], [math.ceil(1024 * math.sqrt(full))])
+
+
+@pytest.mark.parametrize(
+    ("sql", "measured"),
+    [
+        ("SELECT name, COUNT(*) FROM customers GROUP BY name", [Units]),
+        ("SELECT name, COUNT(*), COUNT(DISTINCT customer_id) FROM customers GROUP BY 1",
+         [Units]),
+        # several rows each; another number of rows; public groups, which nobody counts
+        ("SELECT note, COUNT(*) FROM orders GROUP BY note", [Units, Rows]),
+        ("SELECT name, COUNT_IF(name > 'b') FROM customers GROUP BY name",
+         [Units, Rows]),
+        ("SELECT city, COUNT(*) FROM customers GROUP BY city", [Rows]),
+    ],
+)  # fmt: skip
+def test_units_with_one_row_each_are_counted_once(
+    compile_step: Compile, sql: str, measured: list[type]
+) -> None:
+    step = compile_step(sql)
+    assert [type(b.moment) for b in step.moments] == measured
 
 
 def test_keys_of_left_joined_tables_have_a_group_without_partner(

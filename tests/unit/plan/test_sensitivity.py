@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -29,7 +30,7 @@ from dpquery.plan.analysis.sensitivity import (
     unit_weight,
     unit_weights,
 )
-from dpquery.plan.expressions import ColumnRef
+from dpquery.plan.expressions import TRUE, ColumnRef
 from dpquery.plan.program import Bounding, BoundingMode
 from dpquery.policy.catalog import SqlType
 
@@ -208,6 +209,11 @@ def test_no_unit_moves_the_sizes_of_unions_by_more(
 def test_weights_by_hand() -> None:
     how = bounding(groups=4, cap=64)
     assert [unit_weight(g, how) for g in (1, 4, 16, 64)] == [1024, 1024, 512, 256]
+    deciding = replace(how, unit_groups=1)
+    assert [unit_weight(g, deciding) for g in (1, 4, 16, 64)] == [1024, 512, 256, 128]
+    assert unit_weights(deciding)[-1] == (64, 128)
+    assert moment_limit(Units(), 1.0, deciding) == 1.0
+    assert moment_limit(Units(TRUE), 1.0, deciding) == 2.0
     pure = bounding(groups=4, cap=64, norm=1)
     assert [unit_weight(g, pure) for g in (1, 4, 16, 64)] == [1024, 1024, 256, 64]
     assert unit_weights(bounding(single=True)) == ((1, 1),)

@@ -46,6 +46,8 @@ PAIRS = {
                               (W, "query.delta", "is larger")),
     "other groups": ("query: {", "query: {max_groups_per_unit: 4, ",
                      (N, "query.max_groups_per_unit", "accuracy")),
+    "larger groups": ("query: {", "query: {min_group_units: 4, ",
+                      (S, "query.min_group_units", "more units")),
     "another bounding": ("query: {", "query: {bounding: truncate, ",
                          (N, "query.bounding", "accuracy")),
     # --- whom and what

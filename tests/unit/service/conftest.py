@@ -22,6 +22,7 @@ tables:
     columns: {sex: {values: [f, m]}, age: {bounds: [0, 120]}, seen: {}}
   visits:
     references: {id: patients.id}
+    max_rows_per_unit: 100
     columns: {cost: {bounds: [0, 100]}}
 budget: {epsilon: 4, delta: 1e-6}
 analysts:

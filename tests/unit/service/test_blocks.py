@@ -26,6 +26,7 @@ tables:
     columns: {age: {bounds: [0, 100]}}
   events:
     privacy_unit_column: person
+    max_rows_per_unit: 100
     columns: {day: {bounds: [2026-01-01, 2026-04-30]}, x: {bounds: [0, 10]}}
 epochs:
   column: events.day
@@ -142,8 +143,9 @@ def test_unit_epoch_blocks_add_up_to_more_than_one_may_lose(open_log: Open) -> N
 
 def limit_of(service: Service, block: str) -> Loss:
     session = service.session("alice")
-    assert session._blocks is not None
-    return session._blocks.limit(block)
+    blocks = session._drafts.blocks
+    assert blocks is not None
+    return blocks.limit(block)
 
 
 def test_limits_under_unit_epoch(open_log: Open) -> None:

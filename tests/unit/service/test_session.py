@@ -76,7 +76,9 @@ def test_queries_left_is_how_many_fit(open_ward: Open) -> None:
 
 
 def test_rows_per_unit_that_nobody_declared_are_noted(open_ward: Open) -> None:
-    session = open_ward().session("alice")
+    nobody = ("    max_rows_per_unit: 100\n", "")
+    never = ("budget:", "query: {profile: never}\nbudget:")
+    session = open_ward(nobody, never).session("alice")
     (note,) = session.query("SELECT COUNT(*) FROM visits").notes
     assert "rows of visits a patient has; 100 are assumed" in note
     assert session.query(COUNT).notes == []
@@ -187,10 +189,7 @@ def test_a_unit_with_too_many_rows_counts_as_many_as_it_may(open_ward: Open) -> 
     service = open_ward(
         loose,
         ("alice: {epsilon: 1}", "alice: {epsilon: 1e9}"),
-        (
-            "    references: {id: patients.id}",
-            "    max_rows_per_unit: 1\n    references: {id: patients.id}",
-        ),
+        ("max_rows_per_unit: 100", "max_rows_per_unit: 1"),
         ("analysts:", "query: {max_epsilon: 1e9}\nanalysts:"),
     )
     session = service.session("alice")
@@ -276,3 +275,18 @@ def test_a_collation_is_seen_through_a_view(open_ward: Open, folder: Path) -> No
     with pytest.raises(dpquery.QueryRefused) as refusal:
         session.query("SELECT n, COUNT(*) FROM seen_names GROUP BY n")
     assert refusal.value.code == "DPQ105"
+
+
+def test_an_answer_says_which_columns_count(open_ward: Open) -> None:
+    sql = (
+        "SELECT sex, COUNT(*) AS n, COUNT(DISTINCT age) AS ages, SUM(age) AS years,"
+        " AVG(age) AS mean, COUNT(*) + 1 AS more FROM patients GROUP BY sex"
+    )
+    session = open_ward().session("alice")
+    release = session.query(sql, epsilon=0.5)
+    assert release.counts == ("n", "ages")
+    assert session.query(sql, epsilon=0.5).counts == ("n", "ages")
+    twice = session.query(
+        "SELECT COUNT(*) AS n, SUM(age) AS n FROM patients", epsilon=0.1
+    )
+    assert (twice.columns, twice.counts) == (("n", "n_1"), ("n",))

@@ -26,6 +26,7 @@ def wishes(ask: Ask, options: str) -> Wishes:
         ("epsilon = 0.1", Wishes(epsilon=Decimal("0.1"))),
         ("delta = 1e-11", Wishes(delta=Decimal("1e-11"))),
         ("max_groups_contributed = 3", Wishes(groups=3)),
+        ("min_privacy_units_per_group = 20", Wishes(min_units=20)),
         ("group_selection_strategy = PUBLIC_GROUPS", Wishes(public_groups=True)),
         ("privacy_unit_column = customer_id", Wishes()),
     ],

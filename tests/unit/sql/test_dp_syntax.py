@@ -327,7 +327,11 @@ def test_copies_keep_their_parameters() -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "option", ["epsilon", "delta", "max_groups_contributed", "group_selection_strategy"]
+    "option",
+    [
+        *("epsilon", "delta", "max_groups_contributed", "group_selection_strategy"),
+        "min_privacy_units_per_group",
+    ],
 )
 def test_values_that_are_no_constants(option: str, value: str) -> None:
     sql = f"SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS ({option} = {value}) 1 FROM t"
@@ -342,6 +346,7 @@ def test_values_that_are_no_constants(option: str, value: str) -> None:
         *(("epsilon", v) for v in ("0", "-1", "1e20", "1.1e9", "1e-7", "1e999", "-0")),
         *(("delta", v) for v in ("0", "-1e-10", "1", "1.0", "2", "1e-19", "1e-999")),
         *(("max_groups_contributed", v) for v in ("0", "-1", "1000001", "1e999")),
+        *(("min_privacy_units_per_group", v) for v in ("0", "-1", "1000001")),
     ],
 )
 def test_values_out_of_range(option: str, value: str) -> None:

@@ -1,0 +1,52 @@
+"""How much of an answer survives the clip: bias, apart from noise (theory.md 4.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpquery.plan.analysis.clips import retained
+from dpquery.plan.rewrite.decompose_aggregates import moments_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dpquery.kernel.prepare import Prepared
+    from dpquery.plan.program import ReleasedColumn, ReleaseStep
+
+WORTH_SAYING = 0.98
+"""A share from which on nothing is said."""
+
+
+def retained_shares(prepared: Prepared) -> dict[str, float]:
+    """
+    Return, for the columns of an answer, which share of what units add is in it.
+
+    One-sided: with about 95 % it is no less. Of the columns that show a released number
+    as it is, where a profile says how large units are; post-processing of it.
+    """
+    found: dict[str, float] = {}
+    for output in prepared.program.post.outputs or ():
+        if output.cell is None:
+            continue
+        priced, column = prepared.column(output.cell.levels[0], output.cell.column)
+        shares = list(_shares(priced.step, column))
+        if shares:
+            found[output.name] = min(shares)
+    return found
+
+
+def _shares(step: ReleaseStep, column: ReleasedColumn) -> Iterator[float]:
+    moments = set(moments_of(column.estimator))
+    for clip in step.clips:
+        if moments & {step.moments[at].moment for at in clip.moments}:
+            yield retained(clip.histogram, clip.limit)
+
+
+def clipping_notes(prepared: Prepared) -> tuple[str, ...]:
+    """Say which columns lack a part of what units add."""
+    return tuple(
+        f"{name}: at least {share:.0%} of what single units add is in it; the rest was "
+        "clipped, and is not in the error bar"
+        for name, share in retained_shares(prepared).items()
+        if share < WORTH_SAYING
+    )

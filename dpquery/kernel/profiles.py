@@ -1,0 +1,277 @@
+"""Private profiles: histograms of units, found in the ledger or measured once.
+
+Upheld here: a histogram's noise is charged before any row is read, each unit is in one
+bin, and what was measured of a version of the data is never measured again: whoever
+comes later reads it for nothing (theory.md 2.8, docs/privacy.md).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from dpquery.accounting.loss import Loss
+from dpquery.errors import DPQueryError
+from dpquery.kernel.measurement import units_by_size
+from dpquery.kernel.payload import Published, to_text
+from dpquery.kernel.release import asked_of, failed
+from dpquery.kernel.stored import StoredReadings, read
+from dpquery.ledger.chain import digest
+from dpquery.ledger.records import Charge, NewMeasurement, Outdated, View
+from dpquery.noise.calibration import calibrate
+from dpquery.noise.intervals import Linear, Reading
+from dpquery.plan.aggregates import Present, Rows, Square, Total, expression_of
+from dpquery.plan.analysis.canonical import canonical
+from dpquery.plan.profile import Histogram, Quantity, step_of
+from dpquery.plan.render import expression_text
+from dpquery.plan.walk import scans
+from dpquery.sql.lowering.profile import lower_histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dpquery.kernel.release import Asked, Backends
+    from dpquery.ledger.records import Debit, Measurement
+    from dpquery.ledger.store import Ledger
+    from dpquery.noise.calibration import Additive
+    from dpquery.noise.intervals import Estimate
+    from dpquery.plan.profile import Sought
+
+VERSION = 1
+"""Raised by one when a histogram is of another function of the data."""
+SENSITIVITY = 1
+"""A unit is in one bin of a histogram, and adds 1 to it."""
+
+
+@dataclass(slots=True)
+class Profiles:
+    """What one ledger knows of the units of one version of the data."""
+
+    ledger: Ledger | None
+    """``None``: nothing is known, as in a simulation."""
+    asked: Asked
+    least: Loss
+    """What a histogram must have cost at least, to be exact enough."""
+    known: dict[str, list[Measurement]] | None = None
+    """Measurements by their views, oldest first; read when first needed."""
+
+    def lookup(self, sought: Sought) -> Histogram | None:
+        """
+        Return a histogram that was measured before; ``None``: there is none.
+
+        The oldest that is exact enough, so that limits stay as they are.
+        """
+        enough = (e for e in self._all(sought) if e.loss.amount >= self.least.amount)
+        first = next(enough, None)
+        if first is None or self.ledger is None:
+            return None
+        return _histogram(sought, _readings(self.ledger, first.id))
+
+    def newest(self, sought: Sought) -> int:
+        """Return the number of the newest measurement of a histogram; 0 for none."""
+        return max((each.number for each in self._all(sought)), default=0)
+
+    def _all(self, sought: Sought) -> list[Measurement]:
+        if self.known is None:
+            self.known = {}
+            if self.ledger is not None:
+                source, version = source_of(self.asked), self.asked.data_version
+                for each in self.ledger.measurements({source}, version):
+                    self.known.setdefault(each.view.view, []).append(each)
+        if not self.known:  # before canonical forms are made for nothing
+            return []
+        return self.known.get(view_of(sought, self.asked).view, [])
+
+
+@lru_cache(maxsize=256)
+def _readings(ledger: Ledger, measurement_id: str) -> StoredReadings:
+    """Return what was measured; it never changes."""
+    return read(ledger.readings(measurement_id))
+
+
+def source_of(asked: Asked) -> str:
+    """Return what all histograms that *asked* may read are filed under."""
+    return digest("profiles" + (asked.analyst if asked.isolated else ""))
+
+
+def view_of(sought: Sought, asked: Asked) -> View:
+    """Return what names a histogram: equal for the same function of the data."""
+    return _view(sought, source_of(asked))
+
+
+@lru_cache(maxsize=1024)
+def _view(sought: Sought, source: str) -> View:
+    form = canonical(step_of(sought))
+    facts = [
+        VERSION,
+        source,
+        form.source,
+        form.bounding,
+        sorted(form.keys),
+        sorted(form.moments),
+        [sought.quantity.value, sought.first, sought.last],
+    ]
+    shape = json.dumps({"profile": sought.quantity.value, "first": sought.first})
+    return View(digest(json.dumps(facts)), source, shape)
+
+
+def _histogram(sought: Sought, stored: StoredReadings) -> Histogram:
+    counts = [stored.values[(at,)][0] for at in range(sought.first, sought.last + 1)]
+    return Histogram(sought.first, tuple(map(float, counts)), stored.noise[0].std)
+
+
+def noise_of(loss: Loss) -> Additive:
+    """Return the noise of a histogram that may cost *loss*."""
+    return calibrate(SENSITIVITY, loss)
+
+
+def measure(
+    missing: Sequence[Sought],
+    each: Loss,
+    asked: Asked,
+    backends: Backends,
+    *,
+    of_analyst: bool = True,
+) -> str | None:
+    """
+    Measure histograms, *each* for its loss, in one charge; return the release's id.
+
+    What others have measured meanwhile is left out; ``None``: nothing was left. Without
+    *of_analyst* the dataset pays alone.
+
+    Raises:
+        BudgetExceeded: nothing was charged.
+        EngineFailure: the charge stands.
+        LedgerError: the ledger cannot be trusted, read or written.
+    """
+    noise = noise_of(each)
+    while True:
+        known = Profiles(backends.ledger, asked, each)
+        left = {one: known.newest(one) for one in missing if known.lookup(one) is None}
+        if not left:
+            return None
+        try:
+            return _measured(left, each, noise, asked, backends, of_analyst=of_analyst)
+        except Outdated:  # somebody has just measured one of them
+            continue
+
+
+def _measured(
+    missing: Mapping[Sought, int],
+    each: Loss,
+    noise: Additive,
+    asked: Asked,
+    backends: Backends,
+    *,
+    of_analyst: bool,
+) -> str:
+    statements = [lower_histogram(one) for one in missing]
+    tables = frozenset().union(*(lowered.tables for lowered in statements))
+    charge = _charge(missing, each, noise, asked, of_analyst=of_analyst)
+    lease = backends.ledger.reserve(replace(charge, tables=tuple(sorted(tables))))
+    try:
+        found = [
+            units_by_size(one, asked_of(backends.engine, lowered, {}), noise, each)
+            for one, lowered in zip(missing, statements, strict=True)
+        ]
+        payload = to_text(_published([*missing], found))
+    except DPQueryError:
+        raise
+    except Exception:  # noqa: BLE001 -- a cause could tell something of a row
+        raise failed() from None
+    texts = {
+        name: readings.text()
+        for name, readings in zip(lease.measurements, found, strict=True)
+    }
+    backends.ledger.settle(lease, payload, texts)
+    return lease.release_id
+
+
+def _charge(
+    missing: Mapping[Sought, int],
+    each: Loss,
+    noise: Additive,
+    asked: Asked,
+    *,
+    of_analyst: bool,
+) -> Charge:
+    views = [view_of(one, asked) for one in missing]
+    zero = Loss.zero(each.definition)
+    whole = sum((each for _ in missing), zero)
+    blocks: tuple[Debit, ...] = ()
+    if asked.blocks is not None:
+        blocks = asked.blocks.debits([(one.blocks, each) for one in missing])
+    return Charge(
+        analyst=asked.analyst,
+        fingerprint=digest(json.dumps([view.view for view in views])),
+        data_version=asked.data_version,
+        sql=f"-- profile: {'; '.join(map(told, missing))}",
+        loss=whole if of_analyst else zero,
+        events=tuple(noise.event() for _ in missing),
+        dataset_limit=asked.dataset_limit,
+        analyst_limit=asked.analyst_limit,
+        dataset_loss=whole,
+        measurements=tuple(
+            NewMeasurement(view, each, newest)
+            for view, newest in zip(views, missing.values(), strict=True)
+        ),
+        blocks=blocks,
+        policy=asked.policy,
+    )
+
+
+def _published(missing: Sequence[Sought], found: Sequence[StoredReadings]) -> Published:
+    """Return histograms as an answer that can be looked at."""
+    rows = []
+    estimates: list[Estimate | None] = []
+    for sought, stored in zip(missing, found, strict=True):
+        for (power,), (count,) in stored.values.items():
+            rows.append((told(sought), step_size(sought) * 2.0**power, count))
+            estimates.append(Linear(((1.0, Reading(count, stored.noise[0])),)))
+    columns = ("size_of", "up_to", "units")
+    return Published(columns, rows, {"units": estimates}, ())
+
+
+def step_size(sought: Sought) -> float:
+    """Return how large a step of the histogram's sizes is."""
+    match sought.quantity, sought.moments:
+        case Quantity.NORM, (Total(value=value),):
+            return float(value.grid)
+        case Quantity.NORM, (Square(value=value),):
+            return float(value.grid**2)
+        case _:
+            return 1.0
+
+
+def told(sought: Sought) -> str:
+    """Return in words what a histogram is of."""
+    tables = ", ".join(
+        dict.fromkeys(s.table.name for s in scans(sought.source.relation))
+    )
+    kind = sought.source.kind
+    what = " and ".join(dict.fromkeys(map(_moment_text, sought.moments)))
+    by = ", ".join(expression_text(key.expression) for key in sought.keys)
+    grouped = f" by {by}" if by else ""
+    match sought.quantity:
+        case Quantity.LARGEST:
+            return f"largest {what} of a {kind} in {tables}"
+        case Quantity.GROUPS:
+            return f"groups of a {kind} in {tables}{grouped}"
+        case Quantity.NORM:
+            return f"{what} of a {kind} in {tables}{grouped}"
+
+
+def _moment_text(moment: object) -> str:
+    match moment:
+        case Rows():
+            return "rows"
+        case Present(value=value):
+            return expression_text(expression_of(value))
+        case Total(value=value):
+            return f"sum of {expression_text(value.expression)}"
+        case Square(value=value):
+            return f"sum of squares of {expression_text(value.expression)}"
+        case _:
+            return "sum of products"

@@ -1,0 +1,100 @@
+"""What is known of the units of a relation: noisy histograms of their sizes.
+
+A profile (theory.md 2.8) is a release like any other: each unit is in one bin of each
+histogram. Bins are powers of two; bin *b* holds the sizes above 2^(b-1), up to 2^b.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+from dpquery.plan.program import BoundedMoment, ReleaseStep
+
+if TYPE_CHECKING:
+    from dpquery.plan.aggregates import AdditiveMoment
+    from dpquery.plan.program import Bounding, GroupKey
+    from dpquery.plan.relations import Owned
+
+
+class Quantity(StrEnum):
+    """What of each unit a histogram is of."""
+
+    NORM = "norm"
+    """The size of all that the unit adds to the moments, over its groups."""
+    GROUPS = "groups"
+    """In how many groups the unit has rows."""
+    LARGEST = "largest"
+    """The largest value of the unit, whatever its sign."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """A histogram that would say how to bound contributions."""
+
+    quantity: Quantity
+    source: Owned
+    keys: tuple[GroupKey, ...]
+    """Of the groups; none for LARGEST."""
+    moments: tuple[AdditiveMoment, ...]
+    """Of one vector; for LARGEST, where a value is present."""
+    bounding: Bounding
+    """The kind of limit that the size is compared with."""
+    first: int
+    """The lowest bin, which has all that is smaller too."""
+    last: int
+    """The highest bin, which has all that is larger too."""
+    blocks: tuple[str, ...] = ()
+    """The blocks of time that its rows may be of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Noisy numbers of units by size: post-processing may do with it what it likes."""
+
+    first: int
+    """The power of two that the lowest bin goes up to."""
+    counts: tuple[float, ...]
+    """Units, with noise; one number a bin."""
+    deviation: float
+    """The standard deviation of the noise of each, in units."""
+
+
+def step_of(sought: Sought) -> ReleaseStep:
+    """Return a release of the same rows, groups and moments, without limits."""
+    moments = tuple(
+        BoundedMoment(moment, 0, at, 1, NO_LIMIT, NO_LIMIT)
+        for at, moment in enumerate(sought.moments)
+    )
+    return ReleaseStep(
+        name="profile",
+        source=sought.source,
+        keys=sought.keys,
+        domain=None,
+        moments=moments,
+        distinct=(),
+        rankings=(),
+        bounding=sought.bounding,
+        columns=(),
+        blocks=sought.blocks,
+    )
+
+
+NO_LIMIT = 1 << 53
+"""Beyond what DOUBLE holds exactly nothing is told apart."""
+
+Lookup: TypeAlias = Callable[[Sought], Histogram | None]
+"""Returns a histogram that was released before; ``None``: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """How a limit was chosen: what `retained` is computed from."""
+
+    moments: tuple[int, ...]
+    """Positions of the vector's moments in the release."""
+    histogram: Histogram
+    limit: float
+    """In the unit of the histogram's sizes."""
