@@ -12,7 +12,6 @@ import numpy as np
 import yaml
 
 from benchmarks.tpch_data import generate
-from dpquery.policy.model import QueryDefaults
 
 if TYPE_CHECKING:
     from benchmarks.accuracy.lines import Line
@@ -44,11 +43,6 @@ class Split:
     def of_histogram(self) -> float:
         """One histogram's share."""
         return self.share / self.histograms
-
-
-def has_profiles() -> bool:
-    """Return whether this dpquery chooses limits from profiles."""
-    return "profile" in QueryDefaults.model_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +93,7 @@ def policy_text(of: Data, terms: Terms, ledger: Path, split: Split | None) -> st
     }
     if split is not None:
         policy["query"]["profile_epsilon"] = terms.epsilon_of(split.of_histogram)
-    elif has_profiles():
+    else:
         policy["query"]["profile"] = "never"
     policy["analysts"] = {"alice": {"epsilon": terms.epsilon}}
     policy["ledger"] = str(ledger)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from benchmarks.accuracy.data import Split, by_key, has_profiles, policy_text
+from benchmarks.accuracy.data import Split, by_key, policy_text
 from dpquery.accounting.loss import Definition
 from dpquery.engines.duckdb import DuckDBEngine
 from dpquery.errors import BudgetExceeded
@@ -71,7 +71,7 @@ def answers(
     are what the policy hints at. The profile is of the query's *own* rows and groups,
     as ``session.profile`` makes it, or of its tables, as a query does by itself.
     """
-    if not (share and has_profiles()):
+    if not share:
         return _answers(of, line, terms, trials, None)
     for histograms in range(1, MOST_HISTOGRAMS):
         with suppress(BudgetExceeded):  # there are more histograms than that
@@ -99,7 +99,7 @@ def _answers(
                 location = str(Path(folder) / f"{trial + 1}.ledger")
                 ledger = Ledger.open(location, definition=Definition.ZCDP)
                 service.backends = replace(opened, ledger=ledger)
-                session: Any = service.session("alice")
+                session = service.session("alice")
                 if split is not None and split.own:
                     session.profile(line.sql)
                 release = session.query(line.sql, epsilon=epsilon)
