@@ -1,0 +1,1 @@
+"""Accuracy at equal (ε, δ) and equal data: dpquery beside its peers."""
