@@ -146,7 +146,7 @@ def question_of(of: str, catalog: Catalog) -> str:
     Of a table: its rows, and the sums of its numbers that are no keys.
 
     Raises:
-        ConfigError: DPQ417, it is neither.
+        ConfigError: DPQ446, it is neither.
     """
     if any(letter.isspace() for letter in of.strip()):
         return of
@@ -155,14 +155,14 @@ def question_of(of: str, catalog: Catalog) -> str:
         names = ", ".join(sorted(catalog.tables))
         raise ConfigError(
             f"there is no table {of}",
-            code="DPQ417",
+            code="DPQ446",
             hint=f"profile one of {names}, or a query: dpquery profile 'SELECT …'",
         )
     table = catalog.tables[name]
     if table.public:
         raise ConfigError(
             f"{name} is public: it has no units",
-            code="DPQ417",
+            code="DPQ446",
             hint="profile a private table, or a query of private tables",
         )
     sums = [f"SUM({_quoted(each)})" for each in _measures(table)]

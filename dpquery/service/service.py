@@ -126,13 +126,13 @@ class Service:
         Measure a profile of a table or a query for everybody; the dataset pays.
 
         Raises:
-            ConfigError: DPQ418, analysts share nothing under this policy; or as
+            ConfigError: DPQ447, analysts share nothing under this policy; or as
                 :meth:`Session.profile`.
         """
         if self.loaded.policy.sharing == "isolated":
             msg = "analysts share nothing under this policy, profiles neither"
             hint = "each analyst has their own: add --as NAME"
-            raise ConfigError(msg, code="DPQ418", hint=hint)
+            raise ConfigError(msg, code="DPQ447", hint=hint)
         owner = Session(
             self, owners_grant(self.loaded.policy), closes=False, owner=True
         )

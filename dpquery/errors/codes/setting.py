@@ -124,20 +124,6 @@ TOPICS = (
         "beginning, 2026-11 or 2026-11-24T18:00, or `last`.",
     ),
     Topic(
-        "DPQ417",
-        "there is nothing to profile",
-        "A profile says how large single units are in a private table, or in the rows "
-        "of a query. Public tables have no units.",
-        "Name a table that `dpquery tables` lists, or write one SELECT.",
-    ),
-    Topic(
-        "DPQ418",
-        "analysts share nothing under this policy",
-        "With `sharing: isolated` no analyst learns what was measured for another, and "
-        "a profile measured for everybody would be in nobody's own budget.",
-        "Measure it for one analyst: dpquery profile visits --as alice.",
-    ),
-    Topic(
         "DPQ428",
         "there is nothing to make non-negative or monotone",
         "`--nonnegative` and `--monotone` are for counts, and for sums of values whose "
@@ -206,6 +192,20 @@ TOPICS = (
         "`dpquery budget --watch` shows the budget again after a number of seconds, "
         "from 0.1 to 86400. A number without --watch means nothing.",
         "Write --watch, or --watch 10.",
+    ),
+    Topic(
+        "DPQ446",
+        "there is nothing to profile",
+        "A profile says how large single units are in a private table, or in the rows "
+        "of a query. Public tables have no units.",
+        "Name a table that `dpquery tables` lists, or write one SELECT.",
+    ),
+    Topic(
+        "DPQ447",
+        "analysts share nothing under this policy",
+        "With `sharing: isolated` no analyst learns what was measured for another, and "
+        "a profile measured for everybody would be in nobody's own budget.",
+        "Measure it for one analyst: dpquery profile visits --as alice.",
     ),
     Topic(
         "DPQ450",

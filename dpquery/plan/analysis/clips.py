@@ -8,7 +8,6 @@ so that the same measurement is asked for whatever its accuracy.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,6 @@ FALSE_ALARM = 1e-5
 of every later answer many times over."""
 PER_OCTAVE = 8
 """Limits that are tried between two powers of two."""
-SKEW = 3.0
-"""How much worse than evenly the clipped parts are spread over groups: the sum of
-squares of a skewed split of them over that of an even one."""
 ONE_IN_TWENTY = 1.645
 """Standard deviations that noise exceeds, in one direction, one time in twenty."""
 
@@ -49,37 +45,27 @@ def likeliest(histogram: Histogram) -> int:
     return histogram.first + max(range(len(counts)), key=counts.__getitem__)
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Over how many groups an answer, and what one unit adds to it, is spread."""
-
-    groups: float
-    """Groups of the answer."""
-    of_unit: float
-    """Groups of one unit; 1 where sizes are in the L1 norm."""
-
-
-def best_limit(histogram: Histogram, noise: float, spread: Spread) -> float | None:
+def best_limit(
+    histogram: Histogram, noise: float, groups: float = 1.0, top: int | None = None
+) -> float | None:
     """
     Return the limit of least predicted error; ``None`` where nothing is known.
 
-    With K groups, a limit C costs noise K (C·noise)² in all, where *noise* is the
+    With K *groups*, a limit C costs noise K (C·noise)² in all, where *noise* is the
     multiplier of the reference query: 1/√(2ρ). What is lost of units above C has the
-    L2 norm (‖v‖ - C) each, at most √g times as much in the L1 norm over its g groups,
-    and about ``SKEW/K`` of its square is the sum of the squares over all groups. For
-    one group the optimum leaves about *noise* units above the limit, however many
-    there are below: the rule aims at a count, not at a percentile.
+    norm (size - C) each, and no more than their sum over all of them: as much where
+    they are alike, as the busiest groups make them. For one group the optimum leaves
+    about *noise* units above the limit, however many there are below: the rule aims
+    at a count, not at a percentile. No size above 2^*top* is counted.
     """
-    top = highest(histogram)
+    top = highest(histogram) if top is None else top
     if top is None:
         return None
     counts = dict(_sized(histogram, top))
-    stretch = math.sqrt(spread.of_unit)
 
     def error(limit: float) -> float:
-        lost = sum(n * _excess(at, limit) for at, n in counts.items()) * stretch
-        skew = SKEW if spread.groups > 1 else 1.0
-        return spread.groups * (limit * noise) ** 2 + skew * lost**2 / spread.groups
+        lost = sum(n * _excess(at, limit) for at, n in counts.items())
+        return groups * (limit * noise) ** 2 + lost**2
 
     first = histogram.first * PER_OCTAVE
     steps = range(first, top * PER_OCTAVE + 1)

@@ -55,6 +55,7 @@ from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
 if TYPE_CHECKING:
+    from dpquery.plan.aggregates import AdditiveMoment
     from dpquery.plan.program import AggregateQuery, GroupKey, Query, Wishes
     from dpquery.plan.relations import Owned
     from dpquery.policy.catalog import Catalog
@@ -94,15 +95,11 @@ def compile_release(
         decomposed = counted_once(decomposed, source)
     else:
         _check_minimum(query)
-    moments = decomposed.moments
-    if domain is None or not query.aggregates:
-        moments = tuple(dict.fromkeys((Units(), *moments)))
+    moments = _with_units(decomposed, needed=domain is None or not query.aggregates)
     how = bounding(
         rules, source, query.keys, domain, counts_units=_counts_units(decomposed)
     )
-    chosen = None
-    if profile is not None:
-        chosen = partial(profile.limit, how=how, domain=domain)
+    chosen = profile and partial(profile.limit, how=how, domain=domain)
     step = ReleaseStep(
         name=query.name,
         source=source,
@@ -117,6 +114,11 @@ def compile_release(
         blocks=blocks,
     )
     return step if profile is None else profile.told(step)
+
+
+def _with_units(made: Decomposed, *, needed: bool) -> tuple[AdditiveMoment, ...]:
+    """Return the moments, with the count of units where it says which groups show."""
+    return tuple(dict.fromkeys((*((Units(),) if needed else ()), *made.moments)))
 
 
 def _profile(

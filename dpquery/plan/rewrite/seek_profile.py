@@ -22,7 +22,6 @@ from dpquery.plan.aggregates import Present, Product, Rows, Square, Total, Units
 from dpquery.plan.analysis.bounds import bounds, environment
 from dpquery.plan.analysis.canonical import reads_answers
 from dpquery.plan.analysis.clips import (
-    Spread,
     best_limit,
     highest,
     likeliest,
@@ -64,8 +63,8 @@ BINS_BELOW, BINS_ABOVE = 24, 20
 so many above."""
 LAST_BIN = 51
 """No limit is above this power of two, so that DOUBLE holds what is clipped."""
-USUAL_GROUPS = 4.0
-"""Groups that one unit is taken to be in where nobody knows."""
+USUAL_GROUPS = 16.0
+"""Groups that a table is taken to list where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +141,19 @@ class ProfileReader:
         vector = tuple(moments)
         if not all(map(_open, vector)):
             return hint
-        sizes, times = self._sized(vector)
+        sizes, times = self._sized(vector, how)
         forms = self.forms[:1] if self.seeks else self.forms
         wanted = forms[-1:] if self.needed else ()
-        ends = _ends(sizes)
-        found = self._first(forms, wanted, Quantity.NORM, sizes, how, ends)
-        spread = self._spread(how, domain)
-        best = None if found is None else best_limit(found, self.noise, spread)
-        if found is None or best is None:
+        found = self._first(forms, wanted, Quantity.NORM, sizes, how, _ends(sizes))
+        if self.seeks and domain is None:
+            self._groups(how)
+        if found is None:
+            return hint
+        top = highest(found)
+        if top is None and not self.rows_declared:  # better than a guess of ours
+            top = likeliest(found)
+        best = best_limit(found, self.noise, self._spread(domain), top)
+        if best is None:
             return hint
         most = hint if self.rows_declared else LIMIT_CAP
         limit = min(most, best * times)
@@ -174,14 +178,16 @@ class ProfileReader:
         )
 
     def _sized(
-        self, vector: tuple[AdditiveMoment, ...]
+        self, vector: tuple[AdditiveMoment, ...], how: Bounding
     ) -> tuple[tuple[AdditiveMoment, ...], float]:
         """
         Return the moments whose histogram a vector is bounded by, and times how much.
 
         One histogram is for many queries: rows with a value are at most all rows,
-        values are taken without the query's own bounds and grid, and a centred square
-        or product is about as large for every row as for any.
+        values are taken without the query's own bounds and grid, and a centred value,
+        square or product is about as large for every row as for any. Where a profile
+        of the query was made, sums about a centre have histograms of their own, for
+        what is above it and below it cancels.
         """
         match vector:
             case (Present(),):
@@ -193,12 +199,19 @@ class ProfileReader:
             ):
                 return (Rows(),), reach
             case (Total(value=value),):
-                if value.centre:
-                    return (Rows(),), value.reach
-                usual = self._usual(value)
-                return (Total(usual),), float(usual.grid / value.grid)
+                if not value.centre:
+                    usual = self._usual(value)
+                    return (Total(usual),), float(usual.grid / value.grid)
+                if self.seeks or self._of_query(vector, how):
+                    return vector, 1
+                return (Rows(),), value.reach
             case _:
                 return vector, 1
+
+    def _of_query(self, vector: tuple[AdditiveMoment, ...], how: Bounding) -> bool:
+        """Return whether the query's own form of a vector was profiled."""
+        sought = _sought(self.forms[0], Quantity.NORM, vector, how, _ends(vector))
+        return self.lookup(sought) is not None
 
     def _usual(self, value: GridValue) -> GridValue:
         """
@@ -242,16 +255,17 @@ class ProfileReader:
         form = self.forms[-1]
         return self.lookup(_sought(form, Quantity.NORM, moments, None, ends))
 
-    def _spread(self, how: Bounding, domain: KeyDomain | None) -> Spread:
-        if not self.forms[0].keys:
-            return Spread(1, 1)
-        of_unit = 1.0 if how.single_group else USUAL_GROUPS
-        groups = None if how.single_group else self._groups(how)
-        if groups is not None:
-            of_unit = max(1.0, mean(groups) or of_unit)
-        listed = None if domain is None else listed_groups(domain)
-        in_all = USUAL_GROUPS * of_unit if listed is None else float(max(1, listed))
-        return Spread(in_all, 1 if how.norm == 1 else min(of_unit, in_all))
+    def _spread(self, domain: KeyDomain | None) -> float:
+        """
+        Return over how many groups noise counts.
+
+        Of groups that are withheld where they are small only the large ones are seen,
+        and there what is clipped weighs more than noise.
+        """
+        if not self.forms[0].keys or domain is None:
+            return 1.0
+        listed = listed_groups(domain)
+        return USUAL_GROUPS if listed is None else float(max(1, listed))
 
     def _groups(self, how: Bounding) -> Histogram | None:
         """Return in how many groups units are, if that is known or sought."""
@@ -287,7 +301,7 @@ class ProfileReader:
 
 def _summary(histogram: Histogram, noise: float) -> tuple[float, float]:
     """Return the best limit for one group, and the mean size; 0 where unknown."""
-    limit = best_limit(histogram, noise, Spread(1, 1))
+    limit = best_limit(histogram, noise)
     return limit or 0.0, mean(histogram) or 0.0
 
 

@@ -8,7 +8,6 @@ import random
 import pytest
 
 from dpquery.plan.analysis.clips import (
-    Spread,
     best_limit,
     highest,
     mean,
@@ -16,8 +15,6 @@ from dpquery.plan.analysis.clips import (
     units,
 )
 from dpquery.plan.profile import Histogram
-
-ONE = Spread(1, 1)
 
 
 def histogram(sizes: list[float], deviation: float = 1e-9, last: int = 20) -> Histogram:
@@ -43,7 +40,7 @@ def error(sizes: list[float], limit: float, noise: float) -> float:
 @pytest.mark.parametrize("noise", [5.0, 20.0, 80.0])
 def test_the_limit_is_nearly_as_good_as_the_best_one(noise: float) -> None:
     sizes = skewed(20_000)
-    found = best_limit(histogram(sizes, deviation=20.0), noise, ONE)
+    found = best_limit(histogram(sizes, deviation=20.0), noise)
     assert found is not None
     best = min(error(sizes, 2 ** (at / 8), noise) for at in range(8 * 20))
     assert error(sizes, found, noise) < 1.5 * best
@@ -53,7 +50,7 @@ def test_it_aims_at_a_number_of_units_and_not_at_a_share() -> None:
     """However many there are below, about as many as the noise are above."""
     for times in (1, 100):
         sizes = [3.0] * 10_000 * times + [10_000 / n for n in range(1, 1_001)]
-        found = best_limit(histogram(sizes), 20.0, ONE)
+        found = best_limit(histogram(sizes), 20.0)
         assert found is not None
         above = sum(size > found for size in sizes)
         assert 5 <= above <= 320
@@ -66,7 +63,7 @@ def test_noise_alone_makes_no_highest_bin() -> None:
         assert highest(Histogram(-5, counts, 20.0)) is None
     counts = (0.0, 200.0, 0.0, 130.0, -60.0, 70.0)
     assert highest(Histogram(-5, counts, 20.0)) == -2
-    assert best_limit(Histogram(0, (1.0, -2.0), 20.0), 1.0, ONE) is None
+    assert best_limit(Histogram(0, (1.0, -2.0), 20.0), 1.0) is None
 
 
 def test_what_survives_is_no_more_than_what_does() -> None:
@@ -90,6 +87,6 @@ def test_units_and_their_mean_size() -> None:
 
 def test_more_groups_make_a_smaller_limit_better() -> None:
     found = histogram(skewed(20_000))
-    limits = [best_limit(found, 20.0, Spread(groups, 1)) for groups in (1, 10, 100)]
+    limits = [best_limit(found, 20.0, groups) for groups in (1, 10, 100)]
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] < limits[0]

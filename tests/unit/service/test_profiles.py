@@ -146,7 +146,7 @@ def test_isolated_analysts_have_their_own(open_ward: Open) -> None:
     service = open_ward(NOBODY, isolated)
     with pytest.raises(ConfigError) as error:
         service.profile("visits")
-    assert error.value.code == "DPQ418"
+    assert error.value.code == "DPQ447"
     alice, bob = service.session("alice"), service.session("bob")
     price = bob.price(TOTAL).rho
     alice.query(TOTAL)
