@@ -6,9 +6,9 @@ import json
 import math
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +29,8 @@ from dpquery.cli.talk import Colour, Talk, UsageError
 from dpquery.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dpquery.results import Amount, Price
     from dpquery.service import Session
 
@@ -56,6 +58,29 @@ EpsilonOption = Annotated[
         "The policy has a default.",
     ),
 ]
+WithinOption = Annotated[
+    str | None,
+    typer.Option(
+        "--within",
+        metavar="A",
+        help="How exact every noisy value is to be, 5% or 25, in place of --epsilon: "
+        "the cheapest answer that is this good.",
+    ),
+]
+ConfidenceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--confidence", metavar="P", help="With which probability; .95 if not said."
+    ),
+]
+MostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--max-epsilon",
+        metavar="E",
+        help="What --within may cost; the policy's limit if not said.",
+    ),
+]
 DialectOption = Annotated[
     str,
     typer.Option("--dialect", metavar="NAME", help="The SQL dialect of the query."),
@@ -81,6 +106,8 @@ class Question:
     dialect: str
     explain: bool
     talk: Talk
+    accuracy: Mapping[str, Any] = field(default_factory=dict)
+    """Options of asking by accuracy, as the session takes them; none if not asked."""
 
 
 def query(  # noqa: PLR0913 -- one parameter an option
@@ -88,6 +115,9 @@ def query(  # noqa: PLR0913 -- one parameter an option
     *,
     file: FileOption = None,
     epsilon: EpsilonOption = None,
+    within: WithinOption = None,
+    confidence: ConfidenceOption = None,
+    max_epsilon: MostOption = None,
     dialect: DialectOption = "duckdb",
     dry_run: Annotated[
         bool,
@@ -122,6 +152,10 @@ def query(  # noqa: PLR0913 -- one parameter an option
     Every noisy column comes with its 95 % interval: `41 ± 12` in a table, columns
     x_low and x_high beside x in the other formats. Asking exactly the same again
     shows the same answer again, for nothing.
+
+    With --within the answer is as exact as you say, for as little as that takes:
+    counts and sums at a price that --dry-run tells, the rest in rounds that stop
+    when every value is exact enough, or at --max-epsilon.
     """
     where = target(form, output, color)
     question = Question(
@@ -130,6 +164,7 @@ def query(  # noqa: PLR0913 -- one parameter an option
         dialect=dialect,
         explain=explain,
         talk=Talk(quiet=quiet, stats=stats),
+        accuracy=read_accuracy(epsilon, within, confidence, max_epsilon),
     )
     with open_service(policy) as service:
         name = analyst_name(analyst, policy)
@@ -145,6 +180,9 @@ def price(  # noqa: PLR0913 -- one parameter an option
     *,
     file: FileOption = None,
     epsilon: EpsilonOption = None,
+    within: WithinOption = None,
+    confidence: ConfidenceOption = None,
+    max_epsilon: MostOption = None,
     dialect: DialectOption = "duckdb",
     explain: ExplainOption = False,
     stats: StatsOption = False,
@@ -165,6 +203,9 @@ def price(  # noqa: PLR0913 -- one parameter an option
         sql,
         file=file,
         epsilon=epsilon,
+        within=within,
+        confidence=confidence,
+        max_epsilon=max_epsilon,
         dialect=dialect,
         dry_run=True,
         explain=explain,
@@ -221,7 +262,7 @@ def read_sql(text: str | None, file: Path | None) -> str:
         ) from None
 
 
-def read_epsilon(text: str | None) -> float | None:
+def read_epsilon(text: str | None, option: str = "--epsilon") -> float | None:
     """
     Read ``--epsilon`` strictly: plain digits, above zero.
 
@@ -237,10 +278,54 @@ def read_epsilon(text: str | None) -> float | None:
     if value > 0:
         return value
     raise UsageError(
-        f"--epsilon is a number above zero, not {text[:40]!r}",
+        f"{option} is a number above zero, not {text[:40]!r}",
         code="DPQ401",
-        hint="for example --epsilon 0.2",
+        hint=f"for example {option} 0.2",
     )
+
+
+def read_accuracy(
+    epsilon: str | None,
+    within: str | None,
+    confidence: str | None,
+    max_epsilon: str | None,
+) -> dict[str, Any]:
+    """
+    Read ``--within`` and what belongs to it; the session reads the amount itself.
+
+    Raises:
+        UsageError: They do not go together (DPQ418), or one is no number (DPQ401,
+            DPQ402).
+    """
+    if within is None and (confidence is not None or max_epsilon is not None):
+        raise UsageError(
+            "--confidence and --max-epsilon belong to --within, which is not given",
+            code="DPQ418",
+            hint="for example --within 5% --max-epsilon 1",
+        )
+    if within is None:
+        return {}
+    if epsilon is not None:
+        raise UsageError(
+            "--within and --epsilon exclude one another",
+            code="DPQ418",
+            hint="--within finds the epsilon that it needs; --max-epsilon limits it",
+        )
+    return {
+        "within": within,
+        "confidence": _confidence(confidence),
+        "max_epsilon": read_epsilon(max_epsilon, "--max-epsilon"),
+    }
+
+
+def _confidence(text: str | None) -> float | None:
+    if text is None:
+        return None
+    value = float(text) if re.fullmatch(r"0?\.[0-9]{1,9}", text) else 0.0
+    if 0 < value < 1:
+        return value
+    msg = f"--confidence is a number between 0 and 1, not {text[:40]!r}"
+    raise UsageError(msg, code="DPQ402", hint="for 95 %, say 0.95")
 
 
 def _answer(
@@ -261,6 +346,7 @@ def _answer(
                 epsilon=question.epsilon,
                 dialect=question.dialect,
                 as_of=as_of,
+                **question.accuracy,
             )
         write(answer(release, where.form, intervals=intervals))
     if question.explain:
@@ -278,7 +364,10 @@ def _price(
     """Say what the question would cost; stdout stays empty unless JSON is asked for."""
     talk = question.talk
     cost = session.price(
-        question.sql, epsilon=question.epsilon, dialect=question.dialect
+        question.sql,
+        epsilon=question.epsilon,
+        dialect=question.dialect,
+        **question.accuracy,
     )
     if question.explain:
         talk.explained(cost.explain())
@@ -305,7 +394,11 @@ def _price_json(cost: Price) -> str:
         "remaining": left and {"epsilon": left.epsilon, "delta": left.delta},
         "queries_left": cost.queries_left,
         "expected": [
-            {"column": each.column, "half_width": _finite(each.half_width)}
+            {
+                "column": each.column,
+                "half_width": _finite(each.half_width),
+                "assuming": each.assuming,
+            }
             for each in cost.expected
         ],
         "notes": list(cost.notes),

@@ -15,16 +15,8 @@ from dpquery.accounting.allocation import split
 from dpquery.accounting.events import Event, Withholding
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused
-from dpquery.kernel.estimates import estimate
 from dpquery.kernel.pricing import PricedStep, priced
-from dpquery.kernel.readings import Noisy
-from dpquery.noise.intervals import Linear, interval
-from dpquery.plan.aggregates import (
-    LinearEstimator,
-    RatioEstimator,
-)
 from dpquery.plan.rewrite import BoundingRules, compile_program
-from dpquery.results import Expected
 from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
@@ -32,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.accounting.accountant import Promise
-    from dpquery.plan.aggregates import Moment
+    from dpquery.accounting.loss import Definition
     from dpquery.plan.program import Program, ReleasedColumn, ReleaseStep
     from dpquery.policy.catalog import Catalog
 
@@ -90,7 +82,13 @@ def prepare(
         priced(step, share, _delta(step, terms), step.wishes.epsilon or terms.epsilon)
         for step, share in zip(program.releases, shares, strict=True)
     )
-    definition = terms.promise.definition
+    return _assembled(sql, program, steps, terms.promise.definition)
+
+
+def _assembled(
+    sql: str, program: Program, steps: tuple[PricedStep, ...], definition: Definition
+) -> Prepared:
+    """Return a query with its price, checked against the noise that it has."""
     events = tuple(event for step in steps for event in step.events())
     loss = sum(
         (each for step in steps for each in step.handed_out), Loss.zero(definition)
@@ -99,6 +97,11 @@ def prepare(
     loss += loss_of_events(withheld, definition)
     _check(events, loss)
     return Prepared(sql, program, steps, loss, events, _fingerprint(program, steps))
+
+
+def with_steps(before: Prepared, steps: tuple[PricedStep, ...]) -> Prepared:
+    """Return the same query with other noise, at its price."""
+    return _assembled(before.sql, before.program, steps, before.loss.definition)
 
 
 def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
@@ -151,33 +154,3 @@ def _fingerprint(program: Program, steps: tuple[PricedStep, ...]) -> str:
     noise = ((s.vectors, s.unions, s.choices, s.threshold, s.delta) for s in steps)
     parts = [repr(program), *map(repr, noise)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ...]:
-    """Return the half width to expect of every noisy column; ``None``: unknown yet."""
-    outputs = prepared.program.post.outputs or ()
-    found = []
-    for output in outputs:
-        if output.cell is not None:
-            cell = output.cell
-            step, column = prepared.column(cell.levels[0], cell.column)
-            half = _half_width(step, column, confidence)
-            found.append(Expected(output.name, half))
-    return tuple(found)
-
-
-def _half_width(
-    step: PricedStep, column: ReleasedColumn, confidence: float
-) -> float | None:
-    match column.estimator:
-        case LinearEstimator(terms=terms):
-            zeros = {moment: _zero(step, moment) for _, moment in terms}
-        case RatioEstimator() | _:
-            return None
-    found = estimate(column.estimator, zeros)
-    return interval(found, confidence).high if isinstance(found, Linear) else None
-
-
-def _zero(step: PricedStep, moment: Moment) -> Noisy:
-    steps, noise = step.noise_of(moment)
-    return Noisy.of(0, noise, steps)

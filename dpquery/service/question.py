@@ -13,3 +13,9 @@ class Question:
     epsilon: float | None = None
     """What the query alone may give; ``None``: the policy's default."""
     dialect: str = "duckdb"
+    within: float | str | None = None
+    """How exact every noisy value is to be: ``25``, or ``"5%"`` of it."""
+    confidence: float | None = None
+    """With which probability it is; ``None``: 0.95."""
+    max_epsilon: float | None = None
+    """What an answer ``within`` may cost; ``None``: the policy's limit of one query."""

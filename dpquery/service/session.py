@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from dpquery.accounting.loss import Loss
@@ -18,8 +19,10 @@ from dpquery.kernel import payload
 from dpquery.kernel.blocks import Blocks, calendar_of
 from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
-from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
+from dpquery.kernel.outlook import expected
+from dpquery.kernel.prepare import Prepared, Terms, prepare
 from dpquery.kernel.release import Answer, Asked, plan, release, replayed
+from dpquery.kernel.rounds import Rules, by_accuracy, by_price
 from dpquery.ledger import requests
 from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.plan.program import BoundingMode
@@ -34,6 +37,7 @@ from dpquery.results import (
     TableInfo,
 )
 from dpquery.service.access import dataset_promise, epsilon_to_spend
+from dpquery.service.accuracy import limit_of, read_target
 from dpquery.service.question import Question
 from dpquery.service.report import amount, how_many
 from dpquery.service.requests import Epsilon, read_epsilon, read_reason, shown
@@ -46,6 +50,7 @@ if TYPE_CHECKING:
 
     from dpquery.accounting.accountant import Promise
     from dpquery.kernel.introspect import Snapshot
+    from dpquery.kernel.targets import Target
     from dpquery.ledger.records import Debit
     from dpquery.service.access import Grant
     from dpquery.service.service import Service
@@ -98,18 +103,36 @@ class Session:
         return self._service.granted(self._analyst)
 
     def price(
-        self, sql: str, *, epsilon: float | None = None, dialect: str = "duckdb"
+        self,
+        sql: str,
+        *,
+        epsilon: float | None = None,
+        dialect: str = "duckdb",
+        within: float | str | None = None,
+        confidence: float | None = None,
+        max_epsilon: float | None = None,
     ) -> Price:
         """
         Return what *sql* would cost and how good its answer would be.
 
+        With *within*, what an answer as good as that would cost: see :meth:`query`.
         No data is read and nothing is charged.
 
         Raises:
+            ConfigError: an option makes no sense.
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
-        prepared, asked = self.drafted(Question(sql, epsilon, dialect))
+        question = Question(sql, epsilon, dialect, within, confidence, max_epsilon)
+        target = read_target(question)
+        prepared, asked = self.drafted(question)
+        said: tuple[str, ...] = ()
+        if target is not None:
+            prepared, said = by_price(prepared, self._limits(target, question))
+        price = self._price_of(prepared, asked)
+        return replace(price, notes=(*said, *price.notes))
+
+    def _price_of(self, prepared: Prepared, asked: Asked) -> Price:
         backends = self._service.backends
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
@@ -132,9 +155,17 @@ class Session:
         epsilon: float | None = None,
         dialect: str = "duckdb",
         as_of: str | None = None,
+        within: float | str | None = None,
+        confidence: float | None = None,
+        max_epsilon: float | None = None,
     ) -> Release:
         """
         Answer *sql* with noise, and debit its price before any row is read.
+
+        With *within*, the cheapest answer of which every noisy value is that exact,
+        at *confidence* (0.95): ``25`` is ± 25, ``"5%"`` is ± 5 % of the value. It
+        costs at most *max_epsilon*, which is at most the policy's limit of one query.
+        Where the target is not reached below it, a note says how exact the answer is.
 
         The same question on the same data is answered again for nothing, with the
         same numbers. With *as_of*, a time (UTC, ISO 8601, or its beginning) or
@@ -142,14 +173,16 @@ class Session:
         nothing is charged.
 
         Raises:
-            ConfigError: there is no answer from that time.
+            ConfigError: there is no answer from that time, or an option makes no sense.
             SQLSyntaxError, QueryRefused: there is no private answer; not charged.
-            BudgetExceeded: too little is left; not charged.
+            BudgetExceeded: too little is left, or more than *max_epsilon* is needed;
+                not charged.
             EngineFailure: the database did not answer. The charge stands if it had
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
-        question = Question(sql, epsilon, dialect)
+        question = Question(sql, epsilon, dialect, within, confidence, max_epsilon)
+        target = read_target(question, as_of)
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()
@@ -159,7 +192,15 @@ class Session:
                 if as_of is not None:
                     old = self._old(prepared, as_of)
                     return self._release(prepared, old, asked)
-                answer = self._answer(prepared, snapshot, asked)
+                if target is None:
+                    answer = self._answer(prepared, snapshot, asked)
+                else:
+                    rules = self._limits(target, question)
+                    prepared, answer = by_accuracy(
+                        prepared,
+                        rules,
+                        partial(self._answer, snapshot=snapshot, asked=asked),
+                    )
             except (QueryRefused, SQLSyntaxError, BudgetExceeded) as refusal:
                 self._note_refusal(refusal, question)
                 raise
@@ -172,6 +213,11 @@ class Session:
             return release(prepared, asked, backends)
         except BudgetExceeded as refusal:
             raise self._with_numbers(refusal, prepared) from None
+
+    def _limits(self, target: Target, question: Question) -> Rules:
+        """Return what an answer by accuracy is asked with."""
+        limit = self._dataset.loss_of(limit_of(self._grant, question))
+        return Rules(target, limit, self._dataset.epsilon_of)
 
     def _old(self, prepared: Prepared, as_of: str) -> Answer:
         """Return an earlier answer to the same question, whatever the data was."""
@@ -285,7 +331,9 @@ class Session:
             rules = replace(rules, calendar=calendar)
         terms = Terms(
             self._dataset,
-            epsilon_to_spend(granted, question.epsilon),
+            limit_of(granted, question)
+            if question.within is not None
+            else epsilon_to_spend(granted, question.epsilon),
             float(policy.query.delta),
             rules,
             dt.datetime.now(dt.UTC),

@@ -345,4 +345,13 @@ TOPICS = (
         "Correct the part that DuckDB names. `--explain` shows the columns of each "
         "release.",
     ),
+    Topic(
+        "DPQ142",
+        "no accuracy can be asked for here",
+        "With `--within` the loss is chosen so that every noisy value is as exact as "
+        "asked for. That works for counts, sums and averages. The error of medians, "
+        "variances and other values is not known well enough, and a query whose "
+        "OPTIONS set an epsilon has chosen its loss itself. Nothing was charged.",
+        "Leave such columns out, or ask with `--epsilon`.",
+    ),
 )

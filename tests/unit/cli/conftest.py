@@ -175,15 +175,25 @@ class FakeSession:
         return None
 
     def query(
-        self, sql: str, *, epsilon: float | None, dialect: str, as_of: str | None = None
+        self,
+        sql: str,
+        *,
+        epsilon: float | None,
+        dialect: str,
+        as_of: str | None = None,
+        **accuracy: object,
     ) -> Release:
+        self.accuracy = accuracy
         self.asked.append((sql, epsilon, dialect))
         self.as_of = as_of
         if self.failure is not None:
             raise self.failure
         return self.release
 
-    def price(self, sql: str, *, epsilon: float | None, dialect: str) -> Price:
+    def price(
+        self, sql: str, *, epsilon: float | None, dialect: str, **accuracy: object
+    ) -> Price:
+        self.accuracy = accuracy
         self.priced.append((sql, epsilon, dialect))
         if self.failure is not None:
             raise self.failure
