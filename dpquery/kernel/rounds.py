@@ -25,7 +25,7 @@ from dpquery.errors import BudgetExceeded
 from dpquery.kernel.notes import notes
 from dpquery.kernel.outlook import rows_of_a_group
 from dpquery.kernel.pieces import Kind, pieces_of
-from dpquery.kernel.pricing import SMALLEST_SHARE
+from dpquery.kernel.pricing import SMALLEST_SHARE, weights
 from dpquery.kernel.targets import (
     Losses,
     Need,
@@ -55,8 +55,6 @@ PURE_PILOT = 1e-3
 """The same as an ε, where every round is paid in full."""
 OF_WITHHOLDING = 1 / 256
 """The part of the limit that a first round has which withholds small groups."""
-NARROW = 0.3
-"""Intervals that are at most this part of their values say what is needed."""
 MARGIN = 1.01
 """How much narrower than needed a top-up is meant to be."""
 FULL_MARGIN = 1.1
@@ -133,14 +131,11 @@ class _Rounds:
 
     def _growth(self, need: Need) -> float:
         """Return how many times narrower a value's interval shall be next."""
-        target = self.rules.target
-        # likely = half (1 + alpha) / (alpha |value|)
-        wide = NARROW * (1 + target.amount) / target.amount
-        narrow = not target.relative or need.likely <= wide
         margin = MARGIN if self.lossless else FULL_MARGIN
         growth = LEAST_GROWTH if self.lossless else FULL_GROWTH
-        least = math.sqrt(growth) if target.relative or not self.lossless else 1.0
-        return max(least, need.likely * margin if narrow else need.least)
+        steady = self.lossless and not self.rules.target.relative
+        least = 1.0 if steady else math.sqrt(growth)
+        return max(least, need.next * margin)
 
     def _multiplied(self, losses: Losses, factor: Mapping[str, float]) -> Losses:
         """Return losses for intervals that are narrower by a factor for each column."""
@@ -234,9 +229,12 @@ def first_losses(usual: Prepared, rules: Rules) -> Losses:
     share = min(rules.limit.amount * OF_WITHHOLDING, _pilot(usual))
     if any(each.step.withholds for each in usual.steps):
         share = rules.limit.amount * OF_WITHHOLDING
-    parts = sum(len(each.handed_out) for each in usual.steps)
-    first = max(math.floor(share / parts), SMALLEST_SHARE)
-    return tuple((first,) * len(each.handed_out) for each in usual.steps)
+    shares = [weights(each.step) for each in usual.steps]
+    whole = sum(map(sum, shares))
+    return tuple(
+        tuple(max(math.floor(share * w / whole), SMALLEST_SHARE) for w in each)
+        for each in shares
+    )
 
 
 def _pilot(usual: Prepared) -> float:

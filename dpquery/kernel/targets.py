@@ -28,9 +28,14 @@ if TYPE_CHECKING:
     from dpquery.noise.intervals import Estimate
     from dpquery.plan.aggregates import Moment
     from dpquery.plan.program import Output, ReleasedColumn
+    from dpquery.results import Interval
 
 Losses = tuple[tuple[int, ...], ...]
 """For each release, what each of its measurements may spend, in the ledger's units."""
+NARROW = 0.3
+"""Intervals that are at most this part of their values say what is needed."""
+NARROW_COUNT = 0.1
+"""The same of the number of rows that an average is of: its error is inverse to it."""
 CLAMPED = 4.0
 """How much better a ratio is asked for at most, while its interval is cut off."""
 _HALVINGS = 100
@@ -58,8 +63,9 @@ class Need:
     """Half its interval; for targets in per cent, as a part of the value."""
     least: float
     """How many times narrower its interval must be, if noise made it look small."""
-    likely: float
-    """How many times narrower it must be, if the value is as released."""
+    next: float
+    """How many times narrower it shall be: what the released value says, once that is
+    known well, and *least* before."""
     reached: bool
 
 
@@ -75,25 +81,35 @@ def need_of(estimate: Estimate | None, target: Target) -> Need:
         return Need(math.inf, CLAMPED, CLAMPED, reached=False)
     bar = interval(estimate, target.confidence)
     half = max(bar.high - value, value - bar.low)
+    rows = _rows_may_be(estimate, target.confidence)
     if not target.relative:
-        ratio = _cautious(estimate, half / target.amount)
-        return Need(half, ratio, ratio, half <= target.amount)
-    smallest = max(bar.low, -bar.high, 0.0)
-    wanted = target.amount / (1 + target.amount)
-    least = _cautious(estimate, half / (wanted * (abs(value) + half)) if half else 0.0)
-    likely = half / (wanted * abs(value)) if value else math.inf
-    error = half / smallest if smallest else math.inf
-    done = half <= target.amount * smallest
-    return Need(error, least, max(least, _cautious(estimate, likely)), done)
+        ratio = half / target.amount
+        least, far = ratio / rows, rows > 1 + NARROW_COUNT
+        error, done = half, half <= target.amount
+    else:
+        wanted = target.amount / (1 + target.amount)
+        ratio = half / (wanted * abs(value)) if value else math.inf
+        least = half / (wanted * (abs(value) + half) * rows) if half else 0.0
+        far = rows > 1 + NARROW_COUNT or half > NARROW * abs(value)
+        smallest = max(bar.low, -bar.high, 0.0)
+        error = half / smallest if smallest else math.inf
+        done = half <= target.amount * smallest
+    if isinstance(estimate, Ratio) and _cut_off(estimate, bar):
+        least = min(least, CLAMPED)
+    return Need(error, least, least if far else ratio, done)
 
 
-def _cautious(estimate: Estimate, ratio: float) -> float:
-    """Limit *ratio* where bounds cut the interval off: its width says little then."""
-    if isinstance(estimate, Ratio):
-        bar = interval(estimate, 0.95)
-        if bar.low <= estimate.low or bar.high >= estimate.high:
-            return min(ratio, CLAMPED)
-    return ratio
+def _rows_may_be(estimate: Estimate, confidence: float) -> float:
+    """Return how many times more rows an average may be of than was released."""
+    if not isinstance(estimate, Ratio):
+        return 1.0
+    rows, bar = point(estimate.denominator), interval(estimate.denominator, confidence)
+    return bar.high / rows if rows else math.inf
+
+
+def _cut_off(ratio: Ratio, bar: Interval) -> bool:
+    """Return whether bounds cut an interval off: its width says little then."""
+    return bar.low <= ratio.low or bar.high >= ratio.high
 
 
 # --- which measurement serves which column ------------------------------------------

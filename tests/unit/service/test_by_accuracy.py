@@ -93,6 +93,7 @@ def test_a_relative_target_is_reached_in_rounds(
     release = session.query(sql, within="5%")
     for column in columns:
         assert relative_error(release, column) <= 0.05
+    # at most (5/2)² times the least price: more needs a first guess 6 sigma too low
     assert max(relative_error(release, column) for column in columns) > 0.02
     assert "within" in release.notes[0]
     assert "rounds" in release.notes[0]
@@ -272,3 +273,16 @@ def test_an_expected_average_says_what_it_assumes(session: Session) -> None:
     assert 0 < better < average.half_width < 120
     notes = session.price(sql, within="5%").notes
     assert any("1,000 rows" in note for note in notes)
+
+
+def test_half_of_the_errors_are_within_a_target_at_one_half(session: Session) -> None:
+    sql = "SELECT age, COUNT(*) AS n FROM patients GROUP BY age"
+    release = session.query(sql, within=25, confidence=0.5)
+    truth = dict.fromkeys(range(121), 0)
+    for patient in range(300):
+        truth[20 + patient % 70] += 1
+    errors = [abs(count - truth[int(age)]) for age, count in release.rows]
+    assert len(errors) == 121
+    hits = sum(error <= 25 for error in errors)
+    # beyond: 1e-9 of 121 fair coins, on either side (exact binomial tails)
+    assert 27 < hits < 94
