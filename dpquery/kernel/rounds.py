@@ -92,6 +92,8 @@ class _Rounds:
     """What was asked for in earlier rounds, where rounds add up."""
     wanted: frozenset[tuple[object, ...]] | None = None
     """Which rows the target is for, where rows come and go."""
+    others: int = 0
+    """How many other rows the last answer has."""
 
     # --- what comes next ------------------------------------------------------------
 
@@ -154,6 +156,8 @@ class _Rounds:
         """Return *following*, or as much of it as there is room for."""
         asked, start = _sum(following), _sum(losses) if self.lossless else 0
         if asked > self.left:
+            if self.left < _sum(losses) * WORTH:
+                return None
             part = max(0, self.left - start) / (asked - start)
             following = tuple(
                 tuple(
@@ -162,7 +166,7 @@ class _Rounds:
                 )
                 for old, new in zip(losses, following, strict=True)
             )
-        return following if _sum(following) >= _sum(losses) * WORTH else None
+        return following
 
     # --- how it is --------------------------------------------------------------------
 
@@ -193,10 +197,15 @@ class _Rounds:
             self.wanted = frozenset(named)
         wanted = self.wanted or frozenset()
         found = [at for at, name in enumerate(named) if name in wanted]
-        return found or list(range(len(named)))
+        found = found or list(range(len(named)))
+        self.others = len(named) - len(found)
+        return found
 
     def _reached(self, needs: list[Need]) -> str:
-        return f"within {self._worst(needs)} at {self._level()}, {self._asked_for()}"
+        said = f"within {self._worst(needs)} at {self._level()}, {self._asked_for()}"
+        if self.others:
+            said += f"; not so for {self.others} rows that showed in later rounds only"
+        return said
 
     def _stopped(self, needs: list[Need], hopeless: int) -> str:
         epsilon = self.rules.epsilon(self.rules.limit)

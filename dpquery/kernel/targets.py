@@ -95,7 +95,7 @@ def need_of(estimate: Estimate | None, target: Target) -> Need:
         error = half / smallest if smallest else math.inf
         done = half <= target.amount * smallest
     if isinstance(estimate, Ratio) and _cut_off(estimate, bar):
-        least = min(least, CLAMPED)
+        least = min(max(least, math.sqrt(CLAMPED)), CLAMPED)
     return Need(error, least, least if far else ratio, done)
 
 
