@@ -43,6 +43,8 @@ class Expected:
     column: str
     half_width: float | None
     """Half of the 95 % interval; ``None`` where it depends on the data."""
+    assuming: str | None = None
+    """What is taken to be so, where the error depends on the data: nobody looked."""
 
 
 @dataclass(frozen=True, slots=True)

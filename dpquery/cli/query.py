@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 -- typer reads annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dpquery.cli.asking import (
+    Bars,
+    ConfidenceOption,
+    DialectOption,
+    EpsilonOption,
+    ExplainOption,
+    FileOption,
+    MonotoneOption,
+    MostOption,
+    NonnegativeOption,
+    OtherOption,
+    Question,
+    QuietOption,
+    SqlArgument,
+    StatsOption,
+    WithinOption,
+    read_accuracy,
+    read_epsilon,
+    read_sql,
+)
 from dpquery.cli.options import (
     AnalystOption,
     ColourOption,
@@ -25,97 +42,11 @@ from dpquery.cli.options import (
 )
 from dpquery.cli.output import destination
 from dpquery.cli.render import Format, answer, legend
-from dpquery.cli.talk import Colour, Talk, UsageError
-from dpquery.errors import ConfigError
+from dpquery.cli.talk import Colour, Talk
 
 if TYPE_CHECKING:
     from dpquery.results import Amount, Price
     from dpquery.service import Session
-
-LONGEST = 1 << 20
-"""Bytes of SQL that are read; the parser's own limit is far below, and says so."""
-
-_EPSILON = re.compile(r"[0-9]{1,10}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?")
-
-SqlArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="SQL", show_default=False, help="One SELECT; - reads stdin."
-    ),
-]
-FileOption = Annotated[
-    Path | None,
-    typer.Option("-f", "--file", metavar="FILE", help="Read the SQL from FILE."),
-]
-EpsilonOption = Annotated[
-    str | None,
-    typer.Option(
-        "--epsilon",
-        metavar="E",
-        help="What this query may cost by itself, e.g. 0.2; more is more exact. "
-        "The policy has a default.",
-    ),
-]
-DialectOption = Annotated[
-    str,
-    typer.Option("--dialect", metavar="NAME", help="The SQL dialect of the query."),
-]
-OtherOption = Annotated[
-    bool,
-    typer.Option(
-        "--other",
-        help="Add a row of what the withheld groups hold together, at a tenth of the "
-        "price.",
-    ),
-]
-ExplainOption = Annotated[
-    bool, typer.Option("--explain", help="Show on stderr how the answer is made.")
-]
-NonnegativeOption = Annotated[
-    bool,
-    typer.Option(
-        "--nonnegative",
-        help="Make counts, and sums of what is never negative, non-negative; they "
-        "still add up to the noisy total.",
-    ),
-]
-MonotoneOption = Annotated[
-    bool,
-    typer.Option(
-        "--monotone",
-        help="Let running totals along the one date or number of GROUP BY never fall.",
-    ),
-]
-StatsOption = Annotated[
-    bool,
-    typer.Option("--stats", help="One JSON line on stderr in place of words."),
-]
-QuietOption = Annotated[
-    bool, typer.Option("-q", "--quiet", help="Say nothing on stderr but errors.")
-]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What an analyst asks, and what to say beside the answer."""
-
-    sql: str
-    epsilon: float | None
-    dialect: str
-    other: bool
-    explain: bool
-    talk: Talk
-    nonnegative: bool = False
-    monotone: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Bars:
-    """Which error bars an answer has."""
-
-    shown: bool = True
-    simultaneous: bool = False
-    """Whether they hold all together."""
 
 
 def query(  # noqa: PLR0913 -- one parameter an option
@@ -123,6 +54,9 @@ def query(  # noqa: PLR0913 -- one parameter an option
     *,
     file: FileOption = None,
     epsilon: EpsilonOption = None,
+    within: WithinOption = None,
+    confidence: ConfidenceOption = None,
+    max_epsilon: MostOption = None,
     dialect: DialectOption = "duckdb",
     other: OtherOption = False,
     dry_run: Annotated[
@@ -167,6 +101,10 @@ def query(  # noqa: PLR0913 -- one parameter an option
     Every noisy column comes with its 95 % interval: `41 ± 12` in table, bars and
     html, columns x_low and x_high beside x in the other formats, which are not
     rounded. Asking exactly the same again shows the same answer again, for nothing.
+
+    With --within the answer is as exact as you say, for as little as that takes:
+    counts and sums at a price that --dry-run tells, the rest in rounds that stop
+    when every value is exact enough, or at --max-epsilon.
     """
     where = target(form, output, color)
     question = Question(
@@ -178,6 +116,7 @@ def query(  # noqa: PLR0913 -- one parameter an option
         talk=Talk(quiet=quiet, stats=stats),
         nonnegative=nonnegative,
         monotone=monotone,
+        accuracy=read_accuracy(epsilon, within, confidence, max_epsilon),
     )
     with open_service(policy) as service:
         name = analyst_name(analyst, policy)
@@ -194,6 +133,9 @@ def price(  # noqa: PLR0913 -- one parameter an option
     *,
     file: FileOption = None,
     epsilon: EpsilonOption = None,
+    within: WithinOption = None,
+    confidence: ConfidenceOption = None,
+    max_epsilon: MostOption = None,
     dialect: DialectOption = "duckdb",
     other: OtherOption = False,
     explain: ExplainOption = False,
@@ -217,6 +159,9 @@ def price(  # noqa: PLR0913 -- one parameter an option
         sql,
         file=file,
         epsilon=epsilon,
+        within=within,
+        confidence=confidence,
+        max_epsilon=max_epsilon,
         dialect=dialect,
         other=other,
         dry_run=True,
@@ -230,71 +175,6 @@ def price(  # noqa: PLR0913 -- one parameter an option
         form=form,
         output=output,
         color=color,
-    )
-
-
-def read_sql(text: str | None, file: Path | None) -> str:
-    """
-    Return the SQL of the command line, of *file*, or of stdin for ``-``.
-
-    Raises:
-        UsageError: There is none, or more than one (DPQ406).
-        ConfigError: It cannot be read (DPQ404).
-    """
-    if (text is None) == (file is None):
-        raise UsageError(
-            "no SQL is given" if text is None else "SQL is given twice",
-            code="DPQ406",
-            hint="give one of: dpquery query 'SELECT …', -f FILE, or - for stdin",
-        )
-    if text is not None and text != "-":
-        return text
-    name = "stdin" if file is None or str(file) == "-" else str(file)
-    try:
-        if name == "stdin":
-            content = sys.stdin.buffer.read(LONGEST + 1) if sys.stdin else b""
-        else:
-            with Path(name).open("rb") as stream:
-                content = stream.read(LONGEST + 1)
-        if len(content) > LONGEST:
-            raise ConfigError(
-                f"{name} is longer than any query", code="DPQ404", hint="is it SQL?"
-            )
-        return content.decode("utf-8-sig")
-    except OSError as failure:
-        reason = (failure.strerror or type(failure).__name__).lower()
-        raise ConfigError(
-            f"cannot read {name}: {reason}",
-            code="DPQ404",
-            hint="-f names a text file with one SELECT",
-        ) from None
-    except UnicodeDecodeError as failure:
-        raise ConfigError(
-            f"{name} is not UTF-8 text: byte {failure.start + 1} is wrong",
-            code="DPQ404",
-            hint="save it as UTF-8",
-        ) from None
-
-
-def read_epsilon(text: str | None) -> float | None:
-    """
-    Read ``--epsilon`` strictly: plain digits, above zero.
-
-    >>> read_epsilon("0.2"), read_epsilon("1e-3")
-    (0.2, 0.001)
-
-    Raises:
-        UsageError: It is anything else, such as nan, inf or -1 (DPQ401).
-    """
-    if text is None:
-        return None
-    value = float(text) if _EPSILON.fullmatch(text) else 0.0
-    if value > 0:
-        return value
-    raise UsageError(
-        f"--epsilon is a number above zero, not {text[:40]!r}",
-        code="DPQ401",
-        hint="for example --epsilon 0.2",
     )
 
 
@@ -318,6 +198,7 @@ def _answer(
                 as_of=as_of,
                 nonnegative=question.nonnegative,
                 monotone=question.monotone,
+                **question.accuracy,
             )
         write(
             answer(
@@ -352,6 +233,7 @@ def _price(
         other=question.other,
         nonnegative=question.nonnegative,
         monotone=question.monotone,
+        **question.accuracy,
     )
     if question.explain:
         talk.explained(cost.explain())
@@ -378,7 +260,11 @@ def _price_json(cost: Price) -> str:
         "remaining": left and {"epsilon": left.epsilon, "delta": left.delta},
         "queries_left": cost.queries_left,
         "expected": [
-            {"column": each.column, "half_width": _finite(each.half_width)}
+            {
+                "column": each.column,
+                "half_width": _finite(each.half_width),
+                "assuming": each.assuming,
+            }
             for each in cost.expected
         ],
         "notes": list(cost.notes),

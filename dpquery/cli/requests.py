@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dpquery.cli import talk
+from dpquery.cli.asking import read_epsilon
 from dpquery.cli.options import (
     AnalystOption,
     ColourOption,
@@ -18,7 +19,6 @@ from dpquery.cli.options import (
     open_service,
     target,
 )
-from dpquery.cli.query import read_epsilon
 from dpquery.cli.render import Sheet
 from dpquery.cli.talk import Colour, UsageError
 from dpquery.errors import ConfigError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dpquery.cli import talk
+from dpquery.cli.asking import DialectOption, EpsilonOption, read_epsilon, read_sql
 from dpquery.cli.options import (
     AnalystOption,
     ColourOption,
@@ -19,7 +20,6 @@ from dpquery.cli.options import (
     policy_path,
     target,
 )
-from dpquery.cli.query import DialectOption, EpsilonOption, read_epsilon, read_sql
 from dpquery.cli.render import PEOPLE, Sheet
 from dpquery.cli.talk import Colour, UsageError
 

@@ -279,6 +279,7 @@ def _before_and_after(price: Price, budget: Budget) -> str:
 def _expected(price: Price) -> str:
     parts = [
         f"{printable(each.column)} ± {number(each.half_width)}"
+        + (f" for {each.assuming}" if each.assuming else "")
         if each.half_width is not None
         else f"{printable(each.column)}: depends on the data"
         for each in price.expected

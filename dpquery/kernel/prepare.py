@@ -7,7 +7,7 @@ query, the policy and the budget's definition (threats.md 1, I1).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dpquery.accounting.accountant import loss_of_events
@@ -16,18 +16,10 @@ from dpquery.accounting.events import Event, Withholding
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused
 from dpquery.kernel.consistency import AS_MEASURED, Shaping
-from dpquery.kernel.estimates import estimate
 from dpquery.kernel.other_row import shares as divided
 from dpquery.kernel.other_row import with_other_row
 from dpquery.kernel.pricing import PricedStep, priced
-from dpquery.kernel.readings import Noisy
-from dpquery.noise.intervals import Linear, interval
-from dpquery.plan.aggregates import (
-    LinearEstimator,
-    RatioEstimator,
-)
 from dpquery.plan.rewrite import BoundingRules, compile_program
-from dpquery.results import Expected
 from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
@@ -35,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dpquery.accounting.accountant import Promise
-    from dpquery.plan.aggregates import Moment
+    from dpquery.accounting.loss import Definition
     from dpquery.plan.program import Program, ReleasedColumn, ReleaseStep
     from dpquery.policy.catalog import Catalog
 
@@ -104,7 +96,14 @@ def prepare(
         priced(step, share, _delta(step, terms), step.wishes.epsilon or terms.epsilon)
         for step, share in zip(program.releases, shares, strict=True)
     )
-    definition = terms.promise.definition
+    made = _assembled(sql, program, steps, terms.promise.definition)
+    return replace(made, histogram=terms.histogram, other=terms.other)
+
+
+def _assembled(
+    sql: str, program: Program, steps: tuple[PricedStep, ...], definition: Definition
+) -> Prepared:
+    """Return a query with its price, checked against the noise that it has."""
     events = tuple(event for step in steps for event in step.events())
     loss = sum(
         (each for step in steps for each in step.handed_out), Loss.zero(definition)
@@ -112,17 +111,21 @@ def prepare(
     withheld = [e for e in events if isinstance(e, Withholding)]
     loss += loss_of_events(withheld, definition)
     _check(events, loss)
-    named = _fingerprint(program, steps)
-    return Prepared(
-        sql,
-        program,
-        steps,
-        loss,
-        events,
-        named,
-        histogram=terms.histogram,
-        other=terms.other,
-    )
+    return Prepared(sql, program, steps, loss, events, _fingerprint(program, steps))
+
+
+def with_steps(before: Prepared, steps: tuple[PricedStep, ...]) -> Prepared:
+    """Return the same query with other noise, at its price."""
+    made = _assembled(before.sql, before.program, steps, before.loss.definition)
+    made = replace(made, histogram=before.histogram, other=before.other)
+    return as_another_question(made, before.shaping) if before.shaping.any else made
+
+
+def as_another_question(prepared: Prepared, shaping: Shaping) -> Prepared:
+    """Return the same measurement with another answer, by another name."""
+    parts = [prepared.fingerprint, repr(shaping)]
+    fingerprint = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return replace(prepared, fingerprint=fingerprint, shaping=shaping)
 
 
 def _shares(releases: Sequence[ReleaseStep], terms: Terms) -> list[Loss]:
@@ -175,35 +178,3 @@ def _fingerprint(program: Program, steps: tuple[PricedStep, ...]) -> str:
     noise = ((s.vectors, s.unions, s.choices, s.threshold, s.delta) for s in steps)
     parts = [repr(program), *map(repr, noise)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ...]:
-    """Return the half width to expect of every noisy column; ``None``: unknown yet."""
-    outputs = prepared.program.post.outputs or ()
-    found = []
-    for output in outputs:
-        if output.cell is not None:
-            cell = output.cell
-            step, column = prepared.column(cell.levels[0], cell.column)
-            half = _half_width(step, column, confidence)
-            if step.step.missing:  # its limits are not known yet
-                half = None
-            found.append(Expected(output.name, half))
-    return tuple(found)
-
-
-def _half_width(
-    step: PricedStep, column: ReleasedColumn, confidence: float
-) -> float | None:
-    match column.estimator:
-        case LinearEstimator(terms=terms):
-            zeros = {moment: _zero(step, moment) for _, moment in terms}
-        case RatioEstimator() | _:
-            return None
-    found = estimate(column.estimator, zeros)
-    return interval(found, confidence).high if isinstance(found, Linear) else None
-
-
-def _zero(step: PricedStep, moment: Moment) -> Noisy:
-    steps, noise = step.noise_of(moment)
-    return Noisy.of(0, noise, steps)

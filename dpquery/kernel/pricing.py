@@ -185,6 +185,23 @@ def priced(
     return PricedStep(step, vectors, unions, choices, delta, least)
 
 
+def with_losses(before: PricedStep, losses: Sequence[Loss]) -> PricedStep:
+    """
+    Return a release with a loss for every vector and union, in their order.
+
+    Raises:
+        ValueError: it chooses by rank.
+    """
+    if before.choices:
+        raise ValueError("choices have two levels, and a loss for each")
+    rest = iter(losses)
+    step = before.step
+    vectors = tuple(_vector(step, each.moments, next(rest)) for each in before.vectors)
+    unions = tuple(_union(each.sensitivity, next(rest)) for each in step.distinct)
+    least = _threshold(step, vectors, before.delta) if step.withholds else None
+    return PricedStep(step, vectors, unions, (), before.delta, least)
+
+
 def _no_delta(step: ReleaseStep) -> QueryRefused:
     msg = "the groups of this query are not public, and pure DP cannot hide them"
     place = step.keys[0].place if step.keys else None

@@ -7,13 +7,12 @@ are compared with an answer are compared with what was measured, shaped or not.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dpquery.errors import QueryRefused
 from dpquery.kernel.consistency import monotone, nonnegative
 from dpquery.kernel.levels import parents_of
+from dpquery.kernel.prepare import as_another_question
 from dpquery.plan.aggregates import DistinctTotal, LinearEstimator, Total
 from dpquery.plan.expressions import NUMERIC, TEMPORAL
 
@@ -47,9 +46,7 @@ def shaped(prepared: Prepared, shaping: Shaping) -> Prepared:
         msg = "running totals need an order: GROUP BY has no date or number of its own"
         hint = "group by one date or number; any texts beside it are told apart"
         raise QueryRefused(msg, code="DPQ428", hint=hint)
-    parts = [prepared.fingerprint, repr(shaping)]
-    fingerprint = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return replace(prepared, fingerprint=fingerprint, shaping=shaping)
+    return as_another_question(prepared, shaping)
 
 
 def columns_of(step: ReleaseStep) -> dict[int, ReleasedColumn]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
@@ -15,17 +16,19 @@ from dpquery.kernel.shaping import shaped
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
 from dpquery.service.access import dataset_promise, epsilon_to_spend
-from dpquery.service.profiling import Profiling
+from dpquery.service.accuracy import limit_of
+from dpquery.service.profiling import Profiling, question_of
+from dpquery.service.question import Question
 from dpquery.sql.parsing.redact import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dpquery.accounting.accountant import Promise
+    from dpquery.accounting.loss import Loss
     from dpquery.kernel.introspect import Snapshot
     from dpquery.ledger.records import Stored
     from dpquery.service.access import Grant
-    from dpquery.service.question import Question
     from dpquery.service.service import Service
 
 LONGEST_KEPT = 16_384
@@ -76,7 +79,10 @@ class Drafts:
         """
         policy, backends = self.service.loaded.policy, self.service.backends
         backends.start()
-        epsilon = epsilon_to_spend(granted, question.epsilon)
+        if question.within is not None:
+            epsilon = limit_of(granted, question)
+        else:
+            epsilon = epsilon_to_spend(granted, question.epsilon)
         rules = self.rules
         if not plain:
             rules = self.profiling.rules(rules, asked, backends, epsilon, seeks=seeks)
@@ -146,3 +152,28 @@ class Drafts:
         if version is not None:
             return ledger.find(self.analyst, named, version)
         return ledger.find_until(self.analyst, named, until)
+
+
+def profiled(
+    drafts: Drafts, granted: Grant, of: str, *, owner: bool, dry_run: bool
+) -> tuple[Prepared, Loss]:
+    """
+    Measure what is not known of the units of a table or query, and what that cost.
+
+    With *dry_run* nothing is measured. Of an *owner* the dataset pays alone.
+    """
+    service, profiling = drafts.service, drafts.profiling
+    with service.data.turn:
+        snapshot = service.data.snapshot()
+        question = Question(question_of(of, snapshot.catalog))
+        asked = drafts.asked(snapshot, granted, question)
+        sought = partial(
+            drafts.prepared, snapshot, granted, question, asked, seeks=True
+        )
+        found = sought()
+        price = profiling.price(found)
+        while found.program.missing and not dry_run:
+            service.data.require_sound_keys(snapshot, service.backends.ledger)
+            profiling.measure(found, asked, service.backends, of_analyst=not owner)
+            found = sought()
+    return found, price

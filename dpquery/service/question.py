@@ -19,3 +19,9 @@ class Question:
     """Whether counts, and sums of what is not negative, are made non-negative."""
     monotone: bool = False
     """Whether running totals along the one date or number of GROUP BY never fall."""
+    within: float | str | None = None
+    """How exact every noisy value is to be: ``25``, or ``"5%"`` of it."""
+    confidence: float | None = None
+    """With which probability it is; ``None``: 0.95."""
+    max_epsilon: float | None = None
+    """What an answer ``within`` may cost; ``None``: the policy's limit of one query."""

@@ -18,8 +18,9 @@ from dpquery.kernel.clipping import retained_shares
 from dpquery.kernel.counted import counts
 from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
-from dpquery.kernel.prepare import Prepared, expected
+from dpquery.kernel.outlook import expected
 from dpquery.kernel.release import Answer, Asked, plan, release, replayed
+from dpquery.kernel.rounds import Rules, by_accuracy, by_price
 from dpquery.ledger import requests
 from dpquery.ledger.records import analyst_scope
 from dpquery.results import (
@@ -35,8 +36,9 @@ from dpquery.results import (
 from dpquery.service.access import (
     owners_grant,
 )
-from dpquery.service.drafting import Drafts
-from dpquery.service.profiling import histograms_of, question_of
+from dpquery.service.accuracy import limit_of, read_target
+from dpquery.service.drafting import Drafts, profiled
+from dpquery.service.profiling import histograms_of
 from dpquery.service.purse import Purse
 from dpquery.service.question import Question
 from dpquery.service.report import amount, how_many
@@ -49,6 +51,8 @@ if TYPE_CHECKING:
 
     from dpquery.accounting.accountant import Promise
     from dpquery.kernel.introspect import Snapshot
+    from dpquery.kernel.prepare import Prepared
+    from dpquery.kernel.targets import Target
     from dpquery.service.access import Grant
     from dpquery.service.service import Service
 
@@ -103,7 +107,7 @@ class Session:
             return owners_grant(self._service.loaded.policy)
         return self._service.granted(self._analyst)
 
-    def price(
+    def price(  # noqa: PLR0913 -- one parameter an option
         self,
         sql: str,
         *,
@@ -112,20 +116,41 @@ class Session:
         other: bool = False,
         nonnegative: bool = False,
         monotone: bool = False,
+        within: float | str | None = None,
+        confidence: float | None = None,
+        max_epsilon: float | None = None,
     ) -> Price:
         """
         Return what *sql* would cost and how good its answer would be.
 
+        With *within*, what an answer as good as that would cost: see :meth:`query`.
         No data is read and nothing is charged.
 
         Raises:
+            ConfigError: an option makes no sense.
             SQLSyntaxError, QueryRefused: there is no private answer.
             BudgetExceeded: *epsilon* is more than one query may cost.
         """
         question = Question(
-            sql, epsilon, dialect, other, nonnegative=nonnegative, monotone=monotone
+            sql,
+            epsilon,
+            dialect,
+            other,
+            nonnegative=nonnegative,
+            monotone=monotone,
+            within=within,
+            confidence=confidence,
+            max_epsilon=max_epsilon,
         )
+        target = read_target(question)
         prepared, asked = self.drafted(question)
+        said: tuple[str, ...] = ()
+        if target is not None:
+            prepared, said = by_price(prepared, self._limits(target, question))
+        price = self._price_of(prepared, asked)
+        return replace(price, notes=(*said, *price.notes))
+
+    def _price_of(self, prepared: Prepared, asked: Asked) -> Price:
         backends = self._service.backends
         free = Loss.zero(prepared.loss.definition)
         if backends.ledger.find(
@@ -142,7 +167,7 @@ class Session:
             more = ("this is more than is left", *more)
         return self._priced(prepared, left.minus(price), price, more)
 
-    def query(
+    def query(  # noqa: PLR0913 -- one parameter an option
         self,
         sql: str,
         *,
@@ -152,9 +177,17 @@ class Session:
         other: bool = False,
         nonnegative: bool = False,
         monotone: bool = False,
+        within: float | str | None = None,
+        confidence: float | None = None,
+        max_epsilon: float | None = None,
     ) -> Release:
         """
         Answer *sql* with noise, and debit its price before any row is read.
+
+        With *within*, the cheapest answer of which every noisy value is that exact,
+        at *confidence* (0.95): ``25`` is ± 25, ``"5%"`` is ± 5 % of the value. It
+        costs at most *max_epsilon*, which is at most the policy's limit of one query.
+        Where the target is not reached below it, a note says how exact the answer is.
 
         The same question on the same data is answered again for nothing, with the
         same numbers. With *as_of*, a time (UTC, ISO 8601, or its beginning) or
@@ -168,16 +201,26 @@ class Session:
         numbers, before the SQL above reads them, and are free for a known answer.
 
         Raises:
-            ConfigError: there is no answer from that time.
+            ConfigError: there is no answer from that time, or an option makes no sense.
             SQLSyntaxError, QueryRefused: there is no private answer; not charged.
-            BudgetExceeded: too little is left; not charged.
+            BudgetExceeded: too little is left, or more than *max_epsilon* is needed;
+                not charged.
             EngineFailure: the database did not answer. The charge stands if it had
                 begun.
             LedgerError: the ledger cannot be trusted, read or written.
         """
         question = Question(
-            sql, epsilon, dialect, other, nonnegative=nonnegative, monotone=monotone
+            sql,
+            epsilon,
+            dialect,
+            other,
+            nonnegative=nonnegative,
+            monotone=monotone,
+            within=within,
+            confidence=confidence,
+            max_epsilon=max_epsilon,
         )
+        target = read_target(question, as_of)
         with self._service.data.turn:
             try:
                 snapshot = self._service.data.snapshot()
@@ -196,7 +239,12 @@ class Session:
                 while prepared.program.missing:
                     self._profile(prepared, snapshot, asked)
                     prepared = sought()
-                answer = self._answer(prepared, snapshot, asked)
+                ask = partial(self._answer, snapshot=snapshot, asked=asked)
+                if target is None:
+                    answer = ask(prepared)
+                else:
+                    rules = self._limits(target, question)
+                    prepared, answer = by_accuracy(prepared, rules, ask)
                 answer = replace(answer, price=answer.price + paid)
             except (QueryRefused, SQLSyntaxError, BudgetExceeded) as refusal:
                 self._note_refusal(refusal, question)
@@ -228,29 +276,17 @@ class Session:
             BudgetExceeded: too little is left; not charged.
             EngineFailure: the charge stands if it had begun.
         """
-        data, backends = self._service.data, self._service.backends
-        with data.turn:
-            snapshot, granted = data.snapshot(), self._grant
-            question = Question(question_of(of, snapshot.catalog))
-            asked = self._drafts.asked(snapshot, granted, question)
-            sought = partial(
-                self._drafts.prepared, snapshot, granted, question, asked, seeks=True
-            )
-            prepared = sought()
-            price = self.profiling.price(prepared)
-            while prepared.program.missing and not dry_run:
-                data.require_sound_keys(snapshot, backends.ledger)
-                self.profiling.measure(
-                    prepared, asked, backends, of_analyst=not self._owner
-                )
-                prepared = sought()
-        left = self._purse.left(granted.limit)
-        cost = replace(
-            self._purse.cost(price),
-            remaining=self._purse.amount(left.minus(price) if dry_run else left),
-            notes=self.profiling.notes(prepared),
+        granted, purse = self._grant, self._purse
+        found, price = profiled(
+            self._drafts, granted, of, owner=self._owner, dry_run=dry_run
         )
-        return Profile(histograms_of(prepared), cost)
+        left = purse.left(granted.limit)
+        cost = replace(
+            purse.cost(price),
+            remaining=purse.amount(left.minus(price) if dry_run else left),
+            notes=self.profiling.notes(found),
+        )
+        return Profile(histograms_of(found), cost)
 
     def _answer(self, prepared: Prepared, snapshot: Snapshot, asked: Asked) -> Answer:
         backends = self._service.backends
@@ -259,6 +295,11 @@ class Session:
             return release(prepared, asked, backends)
         except BudgetExceeded as refusal:
             raise self._with_numbers(refusal, prepared.loss) from None
+
+    def _limits(self, target: Target, question: Question) -> Rules:
+        """Return what an answer by accuracy is asked with."""
+        limit = self._dataset.loss_of(limit_of(self._grant, question))
+        return Rules(target, limit, self._dataset.epsilon_of)
 
     def _old(self, prepared: Prepared, as_of: str) -> Answer:
         """Return an earlier answer to the same question, whatever the data was."""

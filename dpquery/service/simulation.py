@@ -17,9 +17,9 @@ from dpquery.accounting.filters import admits
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused, SQLSyntaxError
 from dpquery.kernel.introspect import Data, limits_of, open_engine
+from dpquery.kernel.outlook import expected
 from dpquery.kernel.pieces import Shape, pieces_of
 from dpquery.kernel.postprocess import open_released
-from dpquery.kernel.prepare import expected
 from dpquery.kernel.profiles import source_of, view_of
 from dpquery.kernel.release import Backends, Planned
 from dpquery.kernel.reuse import Store, holdings_of, planned

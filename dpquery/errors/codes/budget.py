@@ -65,6 +65,16 @@ TOPICS = (
         "Wait until the owner has decided some: `dpquery requests` shows them.",
     ),
     Topic(
+        "DPQ207",
+        "this accuracy needs more than it may cost",
+        "The error of counts and sums follows from the privacy loss alone, so that "
+        "the price of an accuracy is known before anything is measured. This one "
+        "needs more than `--max-epsilon`, or than the owner lets one query spend. "
+        "Nothing was charged.",
+        "Ask for the accuracy that the hint names, or allow more with "
+        "`--max-epsilon`, up to the policy's limit.",
+    ),
+    Topic(
         "DPQ250",
         "this analyst is not listed",
         "Only analysts that the policy names under `analysts:` may ask, each with a "

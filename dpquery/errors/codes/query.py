@@ -347,6 +347,15 @@ TOPICS = (
         "release.",
     ),
     Topic(
+        "DPQ142",
+        "no accuracy can be asked for here",
+        "With `--within` the loss is chosen so that every noisy value is as exact as "
+        "asked for. That works for counts, sums and averages. The error of medians, "
+        "variances and other values is not known well enough, and a query whose "
+        "OPTIONS set an epsilon has chosen its loss itself. Nothing was charged.",
+        "Leave such columns out, or ask with `--epsilon`.",
+    ),
+    Topic(
         "DPQ145",
         "no row of what is withheld",
         "`--other` adds the rows of all withheld groups, together, to the groups of "

@@ -124,6 +124,22 @@ TOPICS = (
         "beginning, 2026-11 or 2026-11-24T18:00, or `last`.",
     ),
     Topic(
+        "DPQ417",
+        "within is an amount or a percentage",
+        "An answer by accuracy is asked for with half the width of its intervals: "
+        "25 is plus or minus 25 on every noisy value, in the value's own unit, and 5% "
+        "is 5 % of every value. A percentage lies between 0 and 100.",
+        "Write for example --within 25 or --within 5%.",
+    ),
+    Topic(
+        "DPQ418",
+        "options of accuracy that do not go together",
+        "`--within` finds the epsilon that it needs, so that it excludes `--epsilon`; "
+        "`--confidence` and `--max-epsilon` belong to it. It answers in rounds, each "
+        "with its own line in the history, so that `--as-of` cannot show its answer.",
+        "Use --within with --confidence and --max-epsilon, or --epsilon alone.",
+    ),
+    Topic(
         "DPQ428",
         "there is nothing to make non-negative or monotone",
         "`--nonnegative` and `--monotone` are for counts, and for sums of values whose "

@@ -18,7 +18,6 @@ The order is part of the privacy argument:
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
@@ -99,7 +98,7 @@ def compile_release(
     how = bounding(
         rules, source, query.keys, domain, counts_units=_counts_units(decomposed)
     )
-    chosen = profile and partial(profile.limit, how=how, domain=domain)
+    chosen = None if profile is None else profile.chooser(how, domain)
     step = ReleaseStep(
         name=query.name,
         source=source,

@@ -15,6 +15,7 @@ import contextlib
 import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dpquery.errors import QueryRefused
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from dpquery.plan.profile import Lookup
     from dpquery.plan.program import GroupKey, KeyDomain, ReleaseStep
     from dpquery.plan.relations import Owned, Relation
+    from dpquery.plan.rewrite.bound_contributions import Choose
     from dpquery.policy.catalog import Catalog
 
 SMALLEST_VALUE, LARGEST_VALUE = -20, 60
@@ -129,6 +131,10 @@ class ProfileReader:
         low = -largest if span.low is None else span.low
         high = max(low, largest) if span.high is None else span.high
         return Bounds(min(low, high), high)
+
+    def chooser(self, how: Bounding, domain: KeyDomain | None) -> Choose:
+        """Return what chooses the limits of a release with these groups."""
+        return partial(self.limit, how=how, domain=domain)
 
     def limit(
         self,

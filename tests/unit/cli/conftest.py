@@ -183,7 +183,7 @@ class FakeSession:
         epsilon: float | None,
         dialect: str,
         as_of: str | None = None,
-        **options: bool,
+        **options: object,
     ) -> Release:
         self.asked.append((sql, epsilon, dialect))
         self.as_of = as_of
@@ -193,7 +193,7 @@ class FakeSession:
         return self.release
 
     def price(
-        self, sql: str, *, epsilon: float | None, dialect: str, **options: bool
+        self, sql: str, *, epsilon: float | None, dialect: str, **options: object
     ) -> Price:
         self.priced.append((sql, epsilon, dialect))
         self.options = options

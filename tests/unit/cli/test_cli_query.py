@@ -227,6 +227,33 @@ nothing was charged and no data was read
 """
 
 
+@pytest.mark.parametrize("verb", ["query", "price"])
+def test_an_accuracy_arrives(verb: str, command: Command, service: Fake) -> None:
+    options = ("--within", "5%", "--confidence", ".9", "--max-epsilon", "0.5")
+    assert command(verb, SQL, *options).status == 0
+    asked = {"within": "5%", "confidence": 0.9, "max_epsilon": 0.5}
+    assert asked.items() <= service.session_.options.items()
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--within", "5%", "--epsilon", "1"), "DPQ418"),
+        (("--max-epsilon", "1"), "DPQ418"),
+        (("--confidence", ".9"), "DPQ418"),
+        (("--within", "5%", "--confidence", "95"), "DPQ402"),
+        (("--within", "5%", "--max-epsilon", "-1"), "DPQ401"),
+    ],
+)
+def test_accuracies_that_make_no_sense(
+    options: tuple[str, ...], code: str, command: Command, service: Fake
+) -> None:
+    got = command("query", SQL, *options)
+    assert got.status == 2
+    assert code in got.err
+    assert service.session_.asked == []
+
+
 @pytest.mark.parametrize("how", [("query", "--dry-run"), ("price",)])
 def test_dry_run(how: tuple[str, ...], command: Command, service: Fake) -> None:
     got = command(*how, SQL)
@@ -244,9 +271,9 @@ def test_dry_run_as_json(command: Command) -> None:
         "remaining": {"epsilon": 2.8, "delta": 9e-7},
         "queries_left": 14,
         "expected": [
-            {"column": "count", "half_width": 12.2},
-            {"column": "total", "half_width": 1894.3},
-            {"column": "m", "half_width": None},
+            {"column": "count", "half_width": 12.2, "assuming": None},
+            {"column": "total", "half_width": 1894.3, "assuming": None},
+            {"column": "m", "half_width": None, "assuming": None},
         ],
         "notes": ["wards with few patients may be missing"],
     }

@@ -11,7 +11,7 @@ from dpquery.accounting.accountant import loss_of_events
 from dpquery.accounting.events import Withholding
 from dpquery.accounting.loss import Loss
 from dpquery.errors import BudgetExceeded, QueryRefused
-from dpquery.kernel.prepare import expected
+from dpquery.kernel.outlook import expected
 from dpquery.kernel.pricing import weights
 from dpquery.kernel.shares import OF_PAIR, OF_PRESENCE, OF_RANK_PRESENCE
 from dpquery.noise.calibration import Law
@@ -268,10 +268,11 @@ def test_expected_half_widths(price: Price) -> None:
     found = expected(
         price("SELECT COUNT(*) AS n, AVG(amount) AS a, 1 AS one FROM orders")
     )
-    assert [(each.column, each.half_width is None) for each in found] == [
-        ("n", False),
-        ("a", True),
+    assert [(each.column, each.assuming) for each in found] == [
+        ("n", None),
+        ("a", "a group of 1,000 rows"),
     ]
+    assert all(each.half_width for each in found)
     (step,) = price("SELECT COUNT(*) AS n FROM orders").steps
     sigma = step.vectors[0].noise.std / step.step.moments[0].steps
     (half,) = expected(price("SELECT COUNT(*) AS n FROM orders"))

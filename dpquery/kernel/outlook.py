@@ -1,0 +1,102 @@
+"""How exact an answer will be, said before anything is measured: from public knowledge.
+
+The error of counts and sums depends on noise alone. That of an average depends on how
+many rows it is of, which is private: it is computed for a group of a stated size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dpquery.kernel.estimates import estimate
+from dpquery.kernel.readings import Noisy
+from dpquery.noise.intervals import interval
+from dpquery.plan.aggregates import (
+    DistinctTotal,
+    LinearEstimator,
+    RatioEstimator,
+    Total,
+)
+from dpquery.results import Expected
+
+if TYPE_CHECKING:
+    from dpquery.kernel.prepare import Prepared
+    from dpquery.kernel.pricing import PricedStep
+    from dpquery.plan.aggregates import Moment
+    from dpquery.plan.program import ReleasedColumn
+
+ROWS = 1000
+"""Rows of a group of which nothing is known."""
+
+
+def rows_of_a_group(_: PricedStep) -> tuple[int, str]:
+    """Return how many rows a group of a release is taken to have, and these words."""
+    return ROWS, f"a group of {ROWS:,} rows"
+
+
+def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ...]:
+    """Return the half width to expect of every noisy column; ``None``: unknown yet."""
+    found = []
+    for output in prepared.program.post.outputs or ():
+        if output.cell is None:
+            continue
+        step, column = prepared.column(output.cell.levels[0], output.cell.column)
+        half = half_width(step, column, confidence)
+        if step.step.missing:  # its limits are not known yet
+            half = None
+        ratio = isinstance(column.estimator, RatioEstimator)
+        assuming = rows_of_a_group(step)[1] if ratio else None
+        found.append(Expected(output.name, half, assuming))
+    return tuple(found)
+
+
+def half_width(
+    step: PricedStep, column: ReleasedColumn, confidence: float
+) -> float | None:
+    """Return half a column's interval; an average's for a group as is assumed."""
+    estimator = column.estimator
+    match estimator:
+        case LinearEstimator(terms=terms):
+            readings = {moment: _reading(step, moment, 0) for _, moment in terms}
+        case RatioEstimator(numerator=numerator, denominator=denominator):
+            rows, _ = rows_of_a_group(step)
+            readings = {
+                numerator: _reading(step, numerator, 0),  # an average at the centre
+                denominator: _reading(step, denominator, rows),
+            }
+        case _:
+            return None
+    found = estimate(estimator, readings)
+    if found is None:
+        return None
+    bar = interval(found, confidence)
+    return (bar.high - bar.low) / 2
+
+
+def assumed_value(step: PricedStep, column: ReleasedColumn) -> float:
+    """
+    Return the size that a value is taken to have, for targets in per cent.
+
+    Rows count one each, and values lie half way to the farther of their bounds.
+    """
+    rows, _ = rows_of_a_group(step)
+    match column.estimator:
+        case LinearEstimator(terms=terms):
+            return max(abs(float(c)) * rows * _typical(moment) for c, moment in terms)
+        case RatioEstimator(value=value):
+            return float(value.grid) * max(abs(value.low), abs(value.high), 1) / 2
+        case _:
+            msg = "no size is assumed of this"
+            raise ValueError(msg)
+
+
+def _typical(moment: Moment) -> float:
+    if isinstance(moment, Total | DistinctTotal):
+        return max(abs(moment.value.low), abs(moment.value.high), 1) / 2
+    return 1.0
+
+
+def _reading(step: PricedStep, moment: Moment, value: int) -> Noisy:
+    """Return a moment as it would be measured, if it was *value* and noise is 0."""
+    steps, noise = step.noise_of(moment)
+    return Noisy.of(value * steps, noise, steps)

@@ -1,0 +1,360 @@
+"""Asking by accuracy: rounds of one query, each with less noise, until a target holds.
+
+A round is the same query with a larger loss, and what was measured before counts
+(reuse.py). Gaussian measurements of one value, merged by inverse variance, have the
+variance Δ²/(2 Σρ): rounds together cost what asking once would have (theory.md 4.6).
+How the next round is asked, and whether there is one, is a function of what was
+released: the filter allows losses to be chosen like that (theory.md 3.3, Whitehouse,
+Ramdas, Rogers and Wu 2023). Every round is charged before it reads a row, as any query.
+
+A round never asks for more than the target needs if noise made a value look small by
+its whole interval; once an interval is narrow, what is released says what is needed.
+
+The rounds follow from the question and from what was released, so that asking again
+finds every round's stored answer, and so does asking after a crash.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from dpquery.accounting.loss import AMOUNT_UNITS, Definition, Loss
+from dpquery.errors import BudgetExceeded
+from dpquery.kernel.notes import notes
+from dpquery.kernel.outlook import rows_of_a_group
+from dpquery.kernel.pieces import Kind, pieces_of
+from dpquery.kernel.pricing import SMALLEST_SHARE, weights
+from dpquery.kernel.targets import (
+    Losses,
+    Need,
+    Target,
+    cheapest,
+    completed,
+    factors,
+    is_closed,
+    need_of,
+    repriced,
+    targeted,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dpquery.kernel.prepare import Prepared
+    from dpquery.kernel.release import Answer
+
+    Ask = Callable[[Prepared], Answer]
+    Epsilon = Callable[[Loss], float]
+
+MOST_ROUNDS = 40
+PILOT = 1e-8
+"""ρ of a measurement in the first round: next to nothing, and enough to begin with."""
+PURE_PILOT = 1e-3
+"""The same as an ε, where every round is paid in full."""
+OF_WITHHOLDING = 1 / 256
+"""The part of the limit that a first round has which withholds small groups."""
+MARGIN = 1.01
+"""How much narrower than needed a top-up is meant to be."""
+FULL_MARGIN = 1.1
+"""The same where every round is paid in full, so that a further one costs most."""
+LEAST_GROWTH = 1.04
+"""Precision of a round over that of the round before, at least."""
+FULL_GROWTH = 1.5
+"""The same where every round is paid in full."""
+WORTH = 1.01
+"""Growth below which the rest of a limit is left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The target, and what all rounds together may spend."""
+
+    target: Target
+    limit: Loss
+    epsilon: Epsilon
+    """Reads a loss as an ε."""
+
+
+@dataclass(slots=True)
+class _Rounds:
+    """The rounds of one query so far."""
+
+    usual: Prepared
+    """The query, with the shares that it would have without a target."""
+    rules: Rules
+    lossless: bool
+    """Whether rounds together cost what the last one alone would."""
+    count: int = 0
+    """How many there were."""
+    before: int = 0
+    """What was asked for in earlier rounds, where rounds add up."""
+    wanted: frozenset[tuple[object, ...]] | None = None
+    """Which rows the target is for, where rows come and go."""
+    others: int = 0
+    """How many other rows the last answer has."""
+
+    # --- what comes next ------------------------------------------------------------
+
+    @property
+    def left(self) -> int:
+        """What the next round may ask for."""
+        return self.rules.limit.amount - self.before
+
+    def next(self, losses: Losses, answer: Answer) -> tuple[Losses | None, str]:
+        """Return the losses of the next round, ``None`` for no more, and the state."""
+        needs = self._needs(answer)
+        every = [need for each in needs.values() for need in each]
+        self.count += 1
+        if every and all(need.reached for need in every):
+            return None, self._reached(every)
+        if not self.lossless:
+            self.before += _sum(losses)
+        factor, hopeless = {}, 0
+        for name, each in needs.items():
+            far = [need for need in each if not need.reached]
+            within = [n for n in far if self._may_be_reached(losses, name, n)]
+            hopeless += len(far) - len(within)
+            if within:
+                factor[name] = max(self._growth(need) for need in within)
+        said = self._stopped(every, hopeless)
+        if every and not factor:
+            return None, said
+        if not every:  # nothing is shown yet: noise may hide it
+            factor = {output.name: 4.0 for output in targeted(self.usual)}
+        following = self._fitting(losses, self._multiplied(losses, factor))
+        return following, said
+
+    def _may_be_reached(self, losses: Losses, name: str, need: Need) -> bool:
+        """Return whether the limit allows a value to reach the target at all."""
+        asked = self._multiplied(losses, {name: max(need.least, 1.0)})
+        return _sum(asked) <= self.left
+
+    def _growth(self, need: Need) -> float:
+        """Return how many times narrower a value's interval shall be next."""
+        margin = MARGIN if self.lossless else FULL_MARGIN
+        growth = LEAST_GROWTH if self.lossless else FULL_GROWTH
+        steady = self.lossless and not self.rules.target.relative
+        least = 1.0 if steady else math.sqrt(growth)
+        return max(least, need.next * margin)
+
+    def _multiplied(self, losses: Losses, factor: Mapping[str, float]) -> Losses:
+        """Return losses for intervals that are narrower by a factor for each column."""
+        pure = self.usual.loss.definition is Definition.PURE
+        power = 1 if pure else 2  # ε is inverse to the noise, ρ to its square
+        grown = [
+            [
+                None if by is None else math.ceil(amount * by**power)
+                for amount, by in zip(amounts, each, strict=True)
+            ]
+            for amounts, each in zip(losses, factors(self.usual, factor), strict=True)
+        ]
+        return completed(self.usual, grown)
+
+    def _fitting(self, losses: Losses, following: Losses) -> Losses | None:
+        """Return *following*, or as much of it as there is room for."""
+        asked, start = _sum(following), _sum(losses) if self.lossless else 0
+        if asked > self.left:
+            if self.left < _sum(losses) * WORTH:
+                return None
+            part = max(0, self.left - start) / (asked - start)
+            following = tuple(
+                tuple(
+                    math.floor(part * b + (1 - part) * a * self.lossless)
+                    for a, b in zip(old, new, strict=True)
+                )
+                for old, new in zip(losses, following, strict=True)
+            )
+        return following
+
+    # --- how it is --------------------------------------------------------------------
+
+    def _needs(self, answer: Answer) -> dict[str, list[Need]]:
+        """Return, for each noisy column, how far its values are from the target."""
+        published = answer.published
+        rows: Iterable[int] = range(len(published.rows))
+        if not self.lossless:
+            rows = self._wanted_rows(answer)
+        found = {}
+        for name, cells in published.estimates.items():
+            found[name] = [need_of(cells[at], self.rules.target) for at in rows]
+        return found
+
+    def _wanted_rows(self, answer: Answer) -> list[int]:
+        """
+        Return the rows that were there from the first round that showed any.
+
+        Where small groups are withheld, more of them show with every round, and those
+        that only just show are far from any target in per cent.
+        """
+        published = answer.published
+        keys = [
+            at for at, n in enumerate(published.columns) if n not in published.estimates
+        ]
+        named = [tuple(row[at] for at in keys) for row in published.rows]
+        if self.wanted is None and named:
+            self.wanted = frozenset(named)
+        wanted = self.wanted or frozenset()
+        found = [at for at, name in enumerate(named) if name in wanted]
+        found = found or list(range(len(named)))
+        self.others = len(named) - len(found)
+        return found
+
+    def _reached(self, needs: list[Need]) -> str:
+        said = f"within {self._worst(needs)} at {self._level()}, {self._asked_for()}"
+        if self.others:
+            said += f"; not so for {self.others} rows that showed in later rounds only"
+        return said
+
+    def _stopped(self, needs: list[Need], hopeless: int) -> str:
+        epsilon = self.rules.epsilon(self.rules.limit)
+        said = f"not within {self.rules.target}: stopped below ε {epsilon:.3g}"
+        if needs:
+            said += f", where values are within {self._worst(needs)} at {self._level()}"
+        if hopeless:
+            many = "1 value is" if hopeless == 1 else f"{hopeless} values are"
+            said += f"; {many} too small to be that exact below it"
+        return said
+
+    def _worst(self, needs: list[Need]) -> str:
+        worst = max(need.error for need in needs)
+        if not math.isfinite(worst):
+            return "more than their size"
+        return f"{100 * worst:.3g} %" if self.rules.target.relative else f"{worst:.4g}"
+
+    def _level(self) -> str:
+        return f"{100 * self.rules.target.confidence:g} % confidence"
+
+    def _asked_for(self) -> str:
+        rounds = "1 round" if self.count == 1 else f"{self.count} rounds"
+        return f"asked for {self.rules.target} in {rounds}"
+
+
+def first_losses(usual: Prepared, rules: Rules) -> Losses:
+    """Return what the first round spends: all that is needed, where that is known."""
+    if is_closed(usual, rules.target):
+        return cheapest(usual, rules.target)
+    share = min(rules.limit.amount * OF_WITHHOLDING, _pilot(usual))
+    if any(each.step.withholds for each in usual.steps):
+        share = rules.limit.amount * OF_WITHHOLDING
+    shares = [weights(each.step) for each in usual.steps]
+    whole = sum(map(sum, shares))
+    return tuple(
+        tuple(max(math.floor(share * w / whole), SMALLEST_SHARE) for w in each)
+        for each in shares
+    )
+
+
+def _pilot(usual: Prepared) -> float:
+    pure = usual.loss.definition is Definition.PURE
+    parts = sum(len(each.handed_out) for each in usual.steps)
+    return (PURE_PILOT if pure else PILOT) * AMOUNT_UNITS * parts
+
+
+def by_accuracy(usual: Prepared, rules: Rules, ask: Ask) -> tuple[Prepared, Answer]:
+    """
+    Answer a query as exactly as *rules* say, for as little as that takes.
+
+    Return the last round, and its answer with the price of all rounds.
+
+    Raises:
+        QueryRefused: DPQ142, there is no column whose error can be set.
+        BudgetExceeded: DPQ207, the target needs more than the limit; or as
+            :func:`dpquery.kernel.release.release`, in the first round.
+        EngineFailure, LedgerError: as there.
+    """
+    prepared = repriced(usual, first_losses(usual, rules))
+    require_room(prepared, rules)
+    rounds = _Rounds(usual, rules, _adds_nothing(usual))
+    answers = [ask(prepared)]
+    following, said = rounds.next(_losses(prepared), answers[0])
+    while following is not None and len(answers) < MOST_ROUNDS:
+        trial = repriced(usual, following)
+        if trial.loss.amount > rounds.left:
+            break
+        try:
+            answers.append(ask(trial))
+        except BudgetExceeded as refusal:  # of what is left: nothing paid is lost
+            said += f"; {refusal.message}"
+            break
+        prepared = trial
+        following, said = rounds.next(_losses(prepared), answers[-1])
+    return prepared, _together(prepared, answers, said)
+
+
+def by_price(usual: Prepared, rules: Rules) -> tuple[Prepared, tuple[str, ...]]:
+    """
+    Return a query at the price of a target, and what that price assumes.
+
+    Raises:
+        QueryRefused: DPQ142, there is no column whose error can be set.
+    """
+    prepared = repriced(usual, cheapest(usual, rules.target))
+    found = []
+    if not is_closed(usual, rules.target):
+        _, words = rows_of_a_group(usual.steps[0])
+        found.append(f"an estimate, for {words}: the price depends on the data")
+    if prepared.loss.amount > rules.limit.amount:
+        most = rules.epsilon(rules.limit)
+        found.append(f"this is more than one query may cost, ε {most:.3g}")
+    return prepared, tuple(found)
+
+
+def _losses(prepared: Prepared) -> Losses:
+    """Return what every measurement of a query spends."""
+    return tuple(tuple(loss.amount for loss in s.handed_out) for s in prepared.steps)
+
+
+def require_room(prepared: Prepared, rules: Rules) -> None:
+    """
+    Refuse, for nothing, what needs more than it may cost.
+
+    Raises:
+        BudgetExceeded: DPQ207.
+    """
+    definition, needed = rules.limit.definition, prepared.loss.amount
+    if needed <= rules.limit.amount:
+        return
+    power = 1.0 if definition is Definition.PURE else 0.5
+    reached = rules.target.amount * (needed / rules.limit.amount) ** power
+    most = rules.epsilon(rules.limit)
+    needs = rules.epsilon(Loss(definition, needed))
+    msg = (
+        f"± {rules.target} needs ε {needs:.3g}, and this may cost at most ε {most:.3g}"
+    )
+    hint = f"for ε {most:.3g} there is ± {_up(reached)}: ask for that, or allow more"
+    raise BudgetExceeded(msg, code="DPQ207", hint=hint)
+
+
+def _up(number: float) -> str:
+    """Return *number* in three digits, rounded up: less would not be reached."""
+    return f"{number * 1.005:.3g}"
+
+
+def _adds_nothing(usual: Prepared) -> bool:
+    """Return whether rounds cost together what the last would cost alone."""
+    pieces = [piece for each in usual.steps for piece in pieces_of(each)]
+    return usual.loss.definition is Definition.ZCDP and all(
+        piece.view is not None and piece.kind in {Kind.VECTOR, Kind.UNION}
+        for piece in pieces
+    )
+
+
+def _together(prepared: Prepared, answers: list[Answer], said: str) -> Answer:
+    """Return the last answer, for the price of all."""
+    last = answers[-1]
+    price = sum((each.price for each in answers[1:]), answers[0].price)
+    published = replace(last.published, notes=(said, *notes(prepared)))
+    replayed = all(each.replayed for each in answers)
+    return replace(
+        last,
+        published=published,
+        price=price,
+        replayed=replayed,
+        reused=last.reused if replayed else answers[0].reused,
+    )
+
+
+def _sum(losses: Losses) -> int:
+    return sum(map(sum, losses))
