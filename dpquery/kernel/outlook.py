@@ -15,8 +15,11 @@ from dpquery.plan.aggregates import (
     DistinctTotal,
     LinearEstimator,
     RatioEstimator,
+    Rows,
     Total,
 )
+from dpquery.plan.analysis.clips import mean, units
+from dpquery.plan.analysis.partitions import listed_groups
 from dpquery.results import Expected
 
 if TYPE_CHECKING:
@@ -29,9 +32,33 @@ ROWS = 1000
 """Rows of a group of which nothing is known."""
 
 
-def rows_of_a_group(_: PricedStep) -> tuple[int, str]:
-    """Return how many rows a group of a release is taken to have, and these words."""
-    return ROWS, f"a group of {ROWS:,} rows"
+def rows_of_a_group(priced: PricedStep) -> tuple[int, str]:
+    """
+    Return how many rows a group of a release is taken to have, and these words.
+
+    From a profile of all rows, where there is one, as if groups were alike; it knows
+    nothing of the query's conditions.
+    """
+    rows = _rows_by_profile(priced)
+    if rows is None:
+        return ROWS, f"a group of {ROWS:,} rows"
+    return rows, f"a group of {rows:,} rows, as the profile has them on average"
+
+
+def _rows_by_profile(priced: PricedStep) -> int | None:
+    """Return the rows of a group, if a profile says how many rows there are."""
+    step = priced.step
+    domain = step.domain
+    groups = listed_groups(domain) if step.keys and domain is not None else None
+    if step.keys and groups is None:
+        return None
+    for sought, histogram in step.profile:
+        if sought.moments == (Rows(),) and not sought.keys:
+            each = mean(histogram)
+            if each is not None:
+                digits = units(histogram) * each / (groups or 1)
+                return max(1, int(float(f"{digits:.2g}")))
+    return None
 
 
 def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ...]:

@@ -221,7 +221,7 @@ def test_a_full_disk_is_said(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["lists", "options", "output", "owner", "query", "render"]
+    "name", ["asking", "lists", "options", "output", "owner", "render"]
 )
 def test_every_code_of_the_command_line_has_a_topic(name: str) -> None:
     source = Path(cli.__file__).with_name(f"{name}.py").read_text(encoding="utf-8")

@@ -68,7 +68,8 @@ def ask(club: Service, sql: str, epsilon: float = 1.0) -> Release:
         (f"SELECT team, n, s / n AS q FROM {TEAMS} AS t ORDER BY n LIMIT 2", "n q"),
         (f"SELECT team, n / SUM(n) OVER () AS q FROM {TEAMS} AS t", "q"),
         (f"SELECT SUM(n) AS m FROM {TEAMS} AS t", "m"),
-        (f"SELECT a.team, a.n - b.n AS d FROM {TEAMS} AS a, {TEAMS} AS b", "d"),
+        # one table twice is one measurement, of which groups have noise in common
+        (f"SELECT a.team, a.n - b.n AS d FROM {TEAMS} AS a, {TEAMS} AS b", ""),
         (f"SELECT team, -n AS m FROM {TEAMS} AS t UNION ALL SELECT 'x', 1", "m"),
         (("SELECT team, age // 50 AS old, COUNT(*) + 1 AS n FROM members WHERE age <"
          " 100 GROUP BY ROLLUP (team, age // 50)"), "n"),
@@ -88,7 +89,7 @@ def test_what_varies_has_bars(club: Service, sql: str, noisy: str) -> None:
         for row, bar in zip(answer.rows, cells, strict=True):
             if row[at] is None or isinstance(row[at], bool):
                 assert bar is None
-            elif "b.n" not in sql:  # there most rows have no key of their own
+            else:
                 assert bar is not None
                 assert bar.low <= row[at] <= bar.high
 

@@ -28,6 +28,11 @@ NOBODY = (
 )
 """A policy that says nothing of visits."""
 EXACT = ("budget: {epsilon: 4,", "query: {max_epsilon: 1e9}\nbudget: {epsilon: 1e9,")
+SHARP = (
+    "budget: {epsilon: 4,",
+    "query: {profile_epsilon: 1e6, max_epsilon: 1e6}\nbudget: {epsilon: 1e9,",
+)
+"""Histograms as good as exact."""
 RICH = ("alice: {epsilon: 1}", "alice: {epsilon: 1e9}")
 TOTAL = "SELECT SUM(cost) FROM visits"
 BY_SEX = (
@@ -113,16 +118,17 @@ def test_the_owner_measures_for_everybody(open_ward: Open) -> None:
 
 
 def test_a_profile_of_a_query_is_about_its_own_groups(open_ward: Open) -> None:
-    service = open_ward(NOBODY)
+    """A patient has a row in each of three groups: over them the norm is √3, not 3."""
+    sql = "SELECT stay, COUNT(*) AS n FROM visits WHERE stay IN (0, 3, 6) GROUP BY stay"
+    service = open_ward(NOBODY, SHARP)
     service.profile("visits")
-    wide = service.session("bob").price(BY_SEX).expected
-    names = {each.size_of for each in service.profile(BY_SEX).histograms}
-    assert any("by patients.sex" in name for name in names)
-    narrow = service.session("bob").price(BY_SEX).expected
-    for one, other in zip(narrow, wide, strict=True):
-        assert one.half_width is not None
-        assert other.half_width is not None
-        assert one.half_width <= other.half_width * 1.5
+    (wide,) = service.session("bob").price(sql).expected
+    names = {each.size_of for each in service.profile(sql).histograms}
+    assert "rows of a patient in visits, patients by visits.stay" in names
+    (narrow,) = service.session("bob").price(sql).expected
+    assert wide.half_width is not None
+    assert narrow.half_width is not None
+    assert narrow.half_width < wide.half_width * 0.8
 
 
 def test_what_was_answered_without_a_profile_is_answered_again(open_ward: Open) -> None:
@@ -208,3 +214,13 @@ def test_a_simulation_charges_a_profile_once(open_ward: Open, folder: Path) -> N
     with Simulation.of(folder / "ward.yaml") as simulation:
         first, second = simulation.run("alice", split(text))
     assert first.price.epsilon > second.price.epsilon > 0
+
+
+def test_a_price_knows_how_many_rows_there_are(open_ward: Open) -> None:
+    service = open_ward(NOBODY, SHARP)
+    service.profile("visits")
+    (average,) = service.session("bob").price("SELECT AVG(cost) FROM visits").expected
+    assert average.assuming is not None
+    rows = int(average.assuming.split()[3].replace(",", ""))
+    assert rows == pytest.approx(1300, rel=0.2)
+    assert average.half_width is not None
