@@ -98,3 +98,5 @@ class Clip:
     histogram: Histogram
     limit: float
     """In the unit of the histogram's sizes."""
+    grouped: bool
+    """Whether sizes are over the groups of the release, and not of all rows."""

@@ -163,7 +163,8 @@ class ProfileReader:
             return hint
         most = hint if self.rows_declared else LIMIT_CAP
         limit = min(most, best * times)
-        self.clips[vector] = Clip((), found, limit / times)
+        grouped = any(s.keys for s, each in self.found.items() if each is found)
+        self.clips[vector] = Clip((), found, limit / times, grouped)
         return limit
 
     def told(self, step: ReleaseStep) -> ReleaseStep:
