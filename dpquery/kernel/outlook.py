@@ -6,16 +6,19 @@ many rows it is of, which is private: it is computed for a group of a stated siz
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from dpquery.kernel.estimates import estimate
 from dpquery.kernel.readings import Noisy
+from dpquery.kernel.spreads import spread_error
 from dpquery.noise.intervals import interval
 from dpquery.plan.aggregates import (
     DistinctTotal,
     LinearEstimator,
     RatioEstimator,
     Rows,
+    SpreadEstimator,
     Total,
 )
 from dpquery.plan.analysis.clips import mean, units
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
 
 ROWS = 1000
 """Rows of a group of which nothing is known."""
+SPREAD = 3
+"""Standard deviations from the middle of a value's bounds to their ends: as of values
+that are normal within them."""
 
 
 def rows_of_a_group(priced: PricedStep) -> tuple[int, str]:
@@ -71,8 +77,9 @@ def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ..
         half = half_width(step, column, confidence)
         if step.step.missing:  # its limits are not known yet
             half = None
-        ratio = isinstance(column.estimator, RatioEstimator)
-        assuming = rows_of_a_group(step)[1] if ratio else None
+        assuming = None
+        if isinstance(column.estimator, RatioEstimator | SpreadEstimator):
+            _, assuming = rows_of_a_group(step)
         found.append(Expected(output.name, half, assuming))
     return tuple(found)
 
@@ -91,6 +98,8 @@ def half_width(
                 numerator: _reading(step, numerator, 0),  # an average at the centre
                 denominator: _reading(step, denominator, rows),
             }
+        case SpreadEstimator():
+            return _of_a_spread(step, estimator, confidence)
         case _:
             return None
     found = estimate(estimator, readings)
@@ -98,6 +107,24 @@ def half_width(
         return None
     bar = interval(found, confidence)
     return (bar.high - bar.low) / 2
+
+
+def _of_a_spread(
+    step: PricedStep, estimator: SpreadEstimator, confidence: float
+) -> float | None:
+    """Return half the interval of a variance or its root, of values as are assumed."""
+    rows, _ = rows_of_a_group(step)
+    value, square = estimator.total.value, estimator.square
+    mean_square = round((value.reach / SPREAD) ** 2)
+    readings: dict[Moment, Noisy] = {
+        estimator.count: _reading(step, estimator.count, rows),
+        estimator.total: _reading(step, estimator.total, 0),
+        square: _reading(step, square, rows * (mean_square - square.centre)),
+    }
+    error = spread_error(estimator, readings)
+    if error is None:
+        return None
+    return -NormalDist().inv_cdf((1 - confidence) / 2) * error
 
 
 def assumed_value(step: PricedStep, column: ReleasedColumn) -> float:

@@ -49,6 +49,20 @@ def below_zero(estimator: SpreadEstimator, readings: Readings) -> float:
     return max(0.0, middle**2 - power - estimator.square.centre) * rows
 
 
+def spread_error(estimator: SpreadEstimator, readings: Readings) -> float | None:
+    """
+    Return the standard deviation of the noise of a variance or standard deviation.
+
+    By the delta method (theory.md 4.3); of a root, as the derivative has it.
+    """
+    found = _moments(estimator.count, estimator.total, estimator.square, readings)
+    if found is None or found.variance <= 0:
+        return None
+    if not estimator.kind.root:
+        return found.error
+    return found.error / (2 * math.sqrt(found.variance))
+
+
 def pair_value(estimator: PairEstimator, readings: Readings) -> float | None:
     """Return a covariance, correlation or regression; NULL where there is none."""
     count = estimator.count

@@ -15,7 +15,7 @@ from dpquery.kernel.outlook import expected
 from dpquery.kernel.pricing import weights
 from dpquery.kernel.shares import OF_PAIR, OF_PRESENCE, OF_RANK_PRESENCE
 from dpquery.noise.calibration import Law
-from dpquery.plan.aggregates import PairKind, Units
+from dpquery.plan.aggregates import PairKind, Total, Units
 
 from .conftest import PURE, TERMS
 
@@ -277,3 +277,16 @@ def test_expected_half_widths(price: Price) -> None:
     sigma = step.vectors[0].noise.std / step.step.moments[0].steps
     (half,) = expected(price("SELECT COUNT(*) AS n FROM orders"))
     assert half.half_width == pytest.approx(1.96 * sigma, rel=0.02)
+
+
+def test_the_error_of_a_deviation_is_that_of_its_variance(price: Price) -> None:
+    """By the delta method, at a third of the way to the bounds (theory.md 4.3)."""
+    sql = "SELECT VAR_POP(amount) AS v, STDDEV_POP(amount) AS d FROM orders"
+    variance, deviation = expected(price(sql, TERMS))
+    assert variance.assuming == deviation.assuming == "a group of 1,000 rows"
+    assert variance.half_width is not None
+    assert deviation.half_width is not None
+    step = price(sql, TERMS).steps[0].step
+    reach = next(m.moment.value for m in step.moments if isinstance(m.moment, Total))
+    usual = float(reach.reach * reach.grid) / 3
+    assert variance.half_width / deviation.half_width == pytest.approx(2 * usual)
