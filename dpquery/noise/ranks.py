@@ -188,7 +188,7 @@ def beside_penalties(
 
     >>> half = Quantile(1, 2)
     >>> beside_penalties(Beside(half, above=False), [0, 1, 0, 1, 2], row=1, apart=6)
-    [1, 0, 0, 1, 5]
+    [1, 0, 3, 3, 7]
     >>> beside_penalties(Beside(half, above=True), [0, 1, 0, 1, 2], row=1, apart=20)
     [27, 23, 23, 19, 0]
     """

@@ -197,9 +197,8 @@ class QueryDefaults(_Part):
     profile: Literal["auto", "never"] = "auto"
     """Whether limits that nobody has fixed are chosen from a private profile, which is
     measured when it is first needed."""
-    profile_epsilon: Epsilon = Field(default_factory=lambda data: data["epsilon"])
-    """What one histogram of a profile costs; the default query's `epsilon` by default.
-    """
+    profile_epsilon: Epsilon | None = None
+    """What one histogram of a profile costs; `epsilon` when it is not said."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

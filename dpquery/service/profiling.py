@@ -47,7 +47,8 @@ class Profiling:
     def of(cls, policy: Policy, dataset: Promise) -> Profiling:
         """Return what *policy* says of it."""
         query = policy.query
-        usual, each = float(query.epsilon), float(query.profile_epsilon)
+        usual = float(query.epsilon)
+        each = usual if query.profile_epsilon is None else float(query.profile_epsilon)
         return cls(query.profile == "auto", dataset, usual, each)
 
     def _times(self, epsilon: float) -> float:

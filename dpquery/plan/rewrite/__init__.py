@@ -81,8 +81,7 @@ def compile_release(
         query, blocks = restrict_blocks(query, rules.calendar)
     source = own(query.source, catalog)
     query = own_values(query, source, catalog)
-    for key in query.keys:
-        _check_key(key, source)
+    _check_keys(query, source)
     rules = _tightened(rules, query.wishes)
     profile = _profile(query, source, blocks, catalog, rules)
     inputs = inputs_of(source.relation, profile)
@@ -186,6 +185,11 @@ _KEY_TYPES = frozenset(
         SqlType.TIMESTAMP,
     }
 )
+
+
+def _check_keys(query: AggregateQuery, source: Owned) -> None:
+    for key in query.keys:
+        _check_key(key, source)
 
 
 def _check_key(key: GroupKey, source: Owned) -> None:

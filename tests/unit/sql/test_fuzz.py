@@ -29,7 +29,8 @@ from dpquery.errors import (
 from dpquery.kernel.explain import explain
 from dpquery.kernel.measurement import statements_of
 from dpquery.kernel.notes import notes
-from dpquery.kernel.prepare import Prepared, Terms, expected, prepare
+from dpquery.kernel.outlook import expected
+from dpquery.kernel.prepare import Prepared, Terms, prepare
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.rewrite import BoundingRules
 from dpquery.service.access import dataset_promise
