@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .examples import Asked
     from .worlds import Worlds
 
-HISTOGRAMS = 60
+HISTOGRAMS = 30
 
 
 def sought_by(asked: Asked, *, seeks: bool) -> list[Sought]:
