@@ -12,7 +12,7 @@ from dpquery.errors import QueryRefused, SQLSyntaxError
 from dpquery.plan.profile import Quantity
 from dpquery.sql.lowering.profile import lower_histogram
 
-from .clinic import ROW, people
+from .clinic import ROW, Hints, people
 from .examples import draw, make_example
 
 if TYPE_CHECKING:
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
     from .examples import Asked
     from .worlds import Worlds
 
-HISTOGRAMS = 30
+HISTOGRAMS = 100
 
 
 def sought_by(asked: Asked, *, seeks: bool) -> list[Sought]:
     """Return all histograms that a question would like to know."""
     rules = replace(asked.rules, profile=lambda _: None, seeks=seeks)
+    unknown = Hints(None, None)
     try:
-        return list(replace(asked, rules=rules).program().missing)
+        return list(replace(asked, rules=rules, hints=unknown).program().missing)
     except (QueryRefused, SQLSyntaxError):
         return []
 
