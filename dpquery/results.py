@@ -72,14 +72,19 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class SizeHistogram:
-    """How many units have which size, with noise: a part of a profile."""
+    """
+    How many units have which size, with noise: a part of a profile.
+
+    Or how many different values there are, when a unit keeps up to so many of its own:
+    one number for each of them.
+    """
 
     size_of: str
     """What of a unit it is about, in words."""
     up_to: tuple[float, ...]
     """The powers of two that the bins go up to."""
     units: tuple[float, ...]
-    """Noisy numbers of units, one a bin."""
+    """Noisy numbers of units, or of different values; one a bin."""
     deviation: float
     """The standard deviation of the noise of each."""
     highest: float | None

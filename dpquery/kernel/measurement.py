@@ -145,6 +145,25 @@ def units_by_size(
     return StoredReadings((noise,), values)
 
 
+def union_sizes(
+    sealed: Iterable[Sealed], drawn: Iterable[tuple[Additive, Loss]]
+) -> StoredReadings:
+    """
+    Return noisy sizes of unions without groups, each with noise for its own Δ.
+
+    Raises:
+        RuntimeError: the engine gave other rows than it was asked for.
+    """
+    noises, sizes = [], []
+    for each, (noise, handed_out) in zip(sealed, drawn, strict=True):
+        found = _by_key(each.open(), 0)
+        if not set(found) <= {()}:
+            _fail()
+        sizes += measure(noise, [found.get((), 0)], handed_out)
+        noises.append(noise)
+    return StoredReadings(tuple(noises), {(): tuple(sizes)})
+
+
 def _picked(
     priced: PricedStep,
     choice: PricedChoice | PricedQuantiles,

@@ -10,6 +10,7 @@ from dpquery.kernel.other_row import CALLED, SHARE
 from dpquery.plan.aggregates import RankEstimator, RankKind, Units
 from dpquery.plan.analysis.dependencies import DEFAULT_ROWS_PER_UNIT, undeclared
 from dpquery.plan.expressions import InSample
+from dpquery.plan.profile import Quantity
 from dpquery.plan.program import BoundingMode
 from dpquery.plan.walk import expressions, relations, subexpressions
 from dpquery.policy.catalog import SqlType
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.pricing import PricedStep
     from dpquery.kernel.reuse import Reuse
+    from dpquery.plan.program import ReleaseStep
     from dpquery.plan.relations import Relation
 
 
@@ -79,17 +81,24 @@ def level_notes(prepared: Prepared, reuse: Reuse) -> tuple[str, ...]:
 def _of_release(priced: PricedStep, prepared: Prepared) -> Iterator[str]:
     step = priced.step
     kind = step.source.kind
-    profiled = bool(step.clips or step.missing)
     several = step.keys and not step.bounding.single_group
     if several and any(not clip.grouped for clip in step.clips):
         yield (
             f"limits fit all rows of a {kind}; a profile of the query's own groups can "
             "make its noise several times smaller: dpquery profile 'SELECT …'"
         )
-    for table in [] if profiled else undeclared(step.source.relation):
+    unknown = undeclared(step.source.relation)
+    profiled = bool(step.clips or step.missing or not (step.moments or step.rankings))
+    for table in [] if profiled else unknown:
         yield (
             f"the policy does not say how many rows of {table} a {kind} has; "
             f"{DEFAULT_ROWS_PER_UNIT} are assumed, and whoever has more counts for less"
+        )
+    if unknown and step.distinct and not _unions_known(step):
+        few = max(union.per_group for union in step.distinct)
+        yield (
+            f"a {kind} adds up to {few} of its different values, for nobody says how "
+            "many rows it has: values that few have may be missing"
         )
     if priced.threshold is not None:
         yield from _of_withheld(priced, priced.threshold, prepared)
@@ -105,6 +114,12 @@ def _of_release(priced: PricedStep, prepared: Prepared) -> Iterator[str]:
         )
     if _samples(step.source.relation):
         yield f"TABLESAMPLE takes a share of the {kind}s, the same ones every time"
+
+
+def _unions_known(step: ReleaseStep) -> bool:
+    """Return whether how many values are kept is measured, or will be."""
+    known = (*step.missing, *(sought for sought, _ in step.profile))
+    return any(sought.quantity is Quantity.UNION for sought in known)
 
 
 def _of_withheld(

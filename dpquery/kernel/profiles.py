@@ -1,8 +1,9 @@
 """Private profiles: histograms of units, found in the ledger or measured once.
 
 Upheld here: a histogram's noise is charged before any row is read, each unit is in one
-bin, and what was measured of a version of the data is never measured again: whoever
-comes later reads it for nothing (theory.md 2.8, docs/privacy.md).
+bin, or adds to a union as many values as its noise is for, and what was measured of a
+version of the data is never measured again: whoever comes later reads it for nothing
+(theory.md 2.6, 2.8, docs/privacy.md).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from dpquery.accounting.allocation import split
 from dpquery.accounting.loss import Loss
 from dpquery.errors import DPQueryError
-from dpquery.kernel.measurement import units_by_size
+from dpquery.kernel.measurement import union_sizes, units_by_size
 from dpquery.kernel.payload import Published, to_text
 from dpquery.kernel.release import asked_of, failed
 from dpquery.kernel.stored import StoredReadings, read
@@ -22,12 +24,19 @@ from dpquery.ledger.chain import digest
 from dpquery.ledger.records import Charge, NewMeasurement, Outdated, View
 from dpquery.noise.calibration import calibrate
 from dpquery.noise.intervals import Linear, Reading
-from dpquery.plan.aggregates import Present, Rows, Square, Total, expression_of
+from dpquery.plan.aggregates import (
+    DistinctValues,
+    Present,
+    Rows,
+    Square,
+    Total,
+    expression_of,
+)
 from dpquery.plan.analysis.canonical import canonical
 from dpquery.plan.profile import Histogram, Quantity, step_of
 from dpquery.plan.render import expression_text
 from dpquery.plan.walk import scans
-from dpquery.sql.lowering.profile import lower_histogram
+from dpquery.sql.lowering.profile import lower_histogram, lower_unions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +47,7 @@ if TYPE_CHECKING:
     from dpquery.noise.calibration import Additive
     from dpquery.noise.intervals import Estimate
     from dpquery.plan.profile import Sought
+    from dpquery.sql.lowering.lower import EngineSQL
 
 VERSION = 1
 """Raised by one when a histogram is of another function of the data."""
@@ -112,19 +122,42 @@ def _view(sought: Sought, source: str) -> View:
         sorted(form.keys),
         sorted(form.moments),
         [sought.quantity.value, sought.first, sought.last],
+        *form.distinct,
     ]
     shape = json.dumps({"profile": sought.quantity.value, "first": sought.first})
     return View(digest(json.dumps(facts)), source, shape)
 
 
 def _histogram(sought: Sought, stored: StoredReadings) -> Histogram:
-    counts = [stored.values[(at,)][0] for at in range(sought.first, sought.last + 1)]
+    if sought.quantity is Quantity.UNION:
+        counts = list(stored.values[()])
+    else:
+        counts = [stored.values[(at,)][0] for at in sought.powers]
     return Histogram(sought.first, tuple(map(float, counts)), stored.noise[0].std)
 
 
-def noise_of(loss: Loss) -> Additive:
-    """Return the noise of a histogram that may cost *loss*."""
-    return calibrate(SENSITIVITY, loss)
+def draws_of(sought: Sought, each: Loss) -> tuple[tuple[Additive, Loss], ...]:
+    """
+    Return the noise of each draw, and its share of *each*, which one histogram costs.
+
+    Of a histogram there is one draw. Unions have one each, with equal shares, for as
+    many values as a unit keeps there.
+    """
+    unions = step_of(sought).distinct
+    if not unions:
+        return ((calibrate(SENSITIVITY, each), each),)
+    shares = split(each, [1.0] * len(unions))
+    return tuple(
+        (calibrate(union.sensitivity, share), share)
+        for union, share in zip(unions, shares, strict=True)
+    )
+
+
+def _statements(sought: Sought) -> tuple[EngineSQL, ...]:
+    """Return what is read: one SELECT a draw."""
+    if sought.quantity is Quantity.UNION:
+        return lower_unions(sought)
+    return (lower_histogram(sought),)
 
 
 def measure(
@@ -146,14 +179,13 @@ def measure(
         EngineFailure: the charge stands.
         LedgerError: the ledger cannot be trusted, read or written.
     """
-    noise = noise_of(each)
     while True:
         known = Profiles(backends.ledger, asked, each)
         left = {one: known.newest(one) for one in missing if known.lookup(one) is None}
         if not left:
             return None
         try:
-            return _measured(left, each, noise, asked, backends, of_analyst=of_analyst)
+            return _measured(left, each, asked, backends, of_analyst=of_analyst)
         except Outdated:  # somebody has just measured one of them
             continue
 
@@ -161,19 +193,18 @@ def measure(
 def _measured(
     missing: Mapping[Sought, int],
     each: Loss,
-    noise: Additive,
     asked: Asked,
     backends: Backends,
     *,
     of_analyst: bool,
 ) -> str:
-    statements = [lower_histogram(one) for one in missing]
-    tables = frozenset().union(*(lowered.tables for lowered in statements))
-    charge = _charge(missing, each, noise, asked, of_analyst=of_analyst)
+    statements = [_statements(one) for one in missing]
+    tables = frozenset().union(*(s.tables for several in statements for s in several))
+    charge = _charge(missing, each, asked, of_analyst=of_analyst)
     lease = backends.ledger.reserve(replace(charge, tables=tuple(sorted(tables))))
     try:
         found = [
-            units_by_size(one, asked_of(backends.engine, lowered, {}), noise, each)
+            _drawn(one, lowered, each, backends)
             for one, lowered in zip(missing, statements, strict=True)
         ]
         payload = to_text(_published([*missing], found))
@@ -189,10 +220,21 @@ def _measured(
     return lease.release_id
 
 
+def _drawn(
+    sought: Sought, statements: Sequence[EngineSQL], each: Loss, backends: Backends
+) -> StoredReadings:
+    """Return the noisy numbers of one histogram."""
+    draws = draws_of(sought, each)
+    sealed = [asked_of(backends.engine, lowered, {}) for lowered in statements]
+    if sought.quantity is Quantity.UNION:
+        return union_sizes(sealed, draws)
+    ((noise, handed_out),) = draws
+    return units_by_size(sought, sealed[0], noise, handed_out)
+
+
 def _charge(
     missing: Mapping[Sought, int],
     each: Loss,
-    noise: Additive,
     asked: Asked,
     *,
     of_analyst: bool,
@@ -209,7 +251,9 @@ def _charge(
         data_version=asked.data_version,
         sql=f"-- profile: {'; '.join(map(told, missing))}",
         loss=whole if of_analyst else zero,
-        events=tuple(noise.event() for _ in missing),
+        events=tuple(
+            noise.event() for one in missing for noise, _ in draws_of(one, each)
+        ),
         dataset_limit=asked.dataset_limit,
         analyst_limit=asked.analyst_limit,
         dataset_loss=whole,
@@ -227,9 +271,12 @@ def _published(missing: Sequence[Sought], found: Sequence[StoredReadings]) -> Pu
     rows = []
     estimates: list[Estimate | None] = []
     for sought, stored in zip(missing, found, strict=True):
-        for (power,), (count,) in stored.values.items():
-            rows.append((told(sought), step_size(sought) * 2.0**power, count))
-            estimates.append(Linear(((1.0, Reading(count, stored.noise[0])),)))
+        union = sought.quantity is Quantity.UNION
+        found_ = stored.values[()] if union else [n for (n,) in stored.values.values()]
+        noises = stored.noise if union else stored.noise * len(found_)
+        for power, count, noise in zip(sought.powers, found_, noises, strict=True):
+            rows.append((told(sought, power), step_size(sought) * 2.0**power, count))
+            estimates.append(Linear(((1.0, Reading(count, noise)),)))
     columns = ("size_of", "up_to", "units")
     return Published(columns, rows, {"units": estimates}, ())
 
@@ -245,13 +292,13 @@ def step_size(sought: Sought) -> float:
             return 1.0
 
 
-def told(sought: Sought) -> str:
-    """Return in words what a histogram is of."""
+def told(sought: Sought, power: int | None = None) -> str:
+    """Return in words what a histogram is of, or one number of it."""
     tables = ", ".join(
         dict.fromkeys(s.table.name for s in scans(sought.source.relation))
     )
     kind = sought.source.kind
-    what = " and ".join(dict.fromkeys(map(_moment_text, sought.moments)))
+    what = " and ".join(dict.fromkeys(map(_moment_text, _measured_of(sought))))
     by = ", ".join(expression_text(key.expression) for key in sought.keys)
     grouped = f" by {by}" if by else ""
     match sought.quantity:
@@ -261,10 +308,19 @@ def told(sought: Sought) -> str:
             return f"groups of a {kind} in {tables}{grouped}"
         case Quantity.NORM:
             return f"{what} of a {kind} in {tables}{grouped}"
+        case Quantity.UNION:
+            few = "few" if power is None else f"up to {1 << power}"
+            return f"different values of {what} in {tables} when a {kind} keeps {few}"
+
+
+def _measured_of(sought: Sought) -> tuple[object, ...]:
+    return sought.moments if sought.distinct is None else (sought.distinct,)
 
 
 def _moment_text(moment: object) -> str:
     match moment:
+        case DistinctValues(values=values):
+            return ", ".join(expression_text(expression_of(v)) for v in values)
         case Rows():
             return "rows"
         case Present(value=value):

@@ -2,19 +2,24 @@
 
 A profile (theory.md 2.8) is a release like any other: each unit is in one bin of each
 histogram. Bins are powers of two; bin *b* holds the sizes above 2^(b-1), up to 2^b.
+
+Of different values, which units have in common, no histogram tells how many there are.
+There it is the sizes of unions themselves: number *b* is of that to which each unit
+adds up to 2^b of its values. A unit that goes takes at most these with it, and brings
+none: the number falls by 2^b at most, and never rises (theory.md 2.6).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from dpquery.plan.program import BoundedMoment, ReleaseStep
+from dpquery.plan.program import BoundedDistinct, BoundedMoment, ReleaseStep
 
 if TYPE_CHECKING:
-    from dpquery.plan.aggregates import AdditiveMoment
+    from dpquery.plan.aggregates import AdditiveMoment, DistinctValues
     from dpquery.plan.program import Bounding, GroupKey
     from dpquery.plan.relations import Owned
 
@@ -28,6 +33,8 @@ class Quantity(StrEnum):
     """In how many groups the unit has rows."""
     LARGEST = "largest"
     """The largest value of the unit, whatever its sign."""
+    UNION = "union"
+    """Different values of all units together, of which each keeps up to 2^b."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,9 @@ class Sought:
     quantity: Quantity
     source: Owned
     keys: tuple[GroupKey, ...]
-    """Of the groups; none for LARGEST."""
+    """Of the groups; none for LARGEST and UNION."""
     moments: tuple[AdditiveMoment, ...]
-    """Of one vector; for LARGEST, where a value is present."""
+    """Of one vector; for LARGEST, where a value is present; none for UNION."""
     bounding: Bounding
     """The kind of limit that the size is compared with."""
     first: int
@@ -48,6 +55,13 @@ class Sought:
     """The highest bin, which has all that is larger too."""
     blocks: tuple[str, ...] = ()
     """The blocks of time that its rows may be of."""
+    distinct: DistinctValues | None = None
+    """For UNION: the values."""
+
+    @property
+    def powers(self) -> range:
+        """The powers of two that there is a number for."""
+        return range(self.first, self.last + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +71,42 @@ class Histogram:
     first: int
     """The power of two that the lowest bin goes up to."""
     counts: tuple[float, ...]
-    """Units, with noise; one number a bin."""
+    """Units, or different values, with noise; one number a bin."""
     deviation: float
-    """The standard deviation of the noise of each, in units."""
+    """The standard deviation of the noise of each; of UNION that of a union to which
+    each unit adds one value, and a union of l a unit has l times as much."""
 
 
 def step_of(sought: Sought) -> ReleaseStep:
-    """Return a release of the same rows, groups and moments, without limits."""
+    """
+    Return a release of the same rows, groups and moments, without limits.
+
+    That of UNION has a union for each power of two, with its limit and sensitivity.
+    """
     moments = tuple(
         BoundedMoment(moment, 0, at, 1, NO_LIMIT, NO_LIMIT)
         for at, moment in enumerate(sought.moments)
     )
+    unions = () if sought.distinct is None else tuple(_unions(sought, sought.distinct))
     return ReleaseStep(
         name="profile",
         source=sought.source,
         keys=sought.keys,
         domain=None,
         moments=moments,
-        distinct=(),
+        distinct=unions,
         rankings=(),
         bounding=sought.bounding,
         columns=(),
         blocks=sought.blocks,
     )
+
+
+def _unions(sought: Sought, values: DistinctValues) -> Iterator[BoundedDistinct]:
+    """Yield unions of which a unit keeps 2^b values in all: Δ = 2^b (theory.md 2.6)."""
+    for power in sought.powers:
+        kept = 1 << power
+        yield BoundedDistinct(values, kept, kept, kept)
 
 
 NO_LIMIT = 1 << 53

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dpquery.accounting.accountant import Promise
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.release import Asked, Backends
-    from dpquery.plan.profile import Sought
+    from dpquery.plan.profile import Histogram, Sought
     from dpquery.plan.rewrite import BoundingRules
     from dpquery.policy.catalog import Catalog, CatalogTable
     from dpquery.policy.model import Policy
@@ -124,8 +124,11 @@ class Profiling:
 def histograms_of(prepared: Prepared) -> tuple[SizeHistogram, ...]:
     """Return the histograms that a query's limits are chosen from, each once."""
     found = dict(pair for step in prepared.steps for pair in step.step.profile)
-    made = []
+    made: list[SizeHistogram] = []
     for sought, each in found.items():
+        if sought.quantity is Quantity.UNION:
+            made += _unions(sought, each)
+            continue
         top, step = highest(each), step_size(sought)
         powers = range(each.first, each.first + len(each.counts))
         made.append(
@@ -138,6 +141,14 @@ def histograms_of(prepared: Prepared) -> tuple[SizeHistogram, ...]:
             )
         )
     return tuple(made)
+
+
+def _unions(sought: Sought, found: Histogram) -> Iterator[SizeHistogram]:
+    """Yield the sizes of unions, each by itself, for each has noise of its own."""
+    for power, size in zip(sought.powers, found.counts, strict=True):
+        kept = math.pow(2, power)
+        noise = kept * found.deviation
+        yield SizeHistogram(told(sought, power), (kept,), (size,), noise, kept)
 
 
 def question_of(of: str, catalog: Catalog) -> str:

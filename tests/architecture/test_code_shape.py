@@ -98,7 +98,7 @@ def test_exact_rows_are_opened_in_one_place() -> None:
         and not (node.args or node.keywords or name.startswith("dpquery/cli"))
     ]
     exact, public = "dpquery/kernel/measurement.py", "dpquery/kernel/postprocess.py"
-    assert openers == [exact, exact, exact, exact, public]
+    assert openers == [*[exact] * 5, public]
     assert re.findall(r"lower_\w+\(", source(public)) == ["lower_public("]
     makers = [name for name in NAMES if re.search(r"\bSealed\(\w", source(name))]
     assert makers == ["dpquery/engines/duckdb.py"]

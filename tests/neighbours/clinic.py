@@ -30,7 +30,7 @@ ROW = "sensors"
 class Hints:
     """What the policy says about ordinary people; small, so that clips bind."""
 
-    per_unit: int
+    per_unit: int | None
     per_group: int | None
 
 

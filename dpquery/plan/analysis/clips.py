@@ -12,7 +12,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dpquery.plan.profile import Histogram
 
@@ -21,6 +21,9 @@ FALSE_ALARM = 1e-5
 of every later answer many times over."""
 PER_OCTAVE = 8
 """Limits that are tried between two powers of two."""
+SURE = 3.0
+"""Standard deviations that a union is to be above a smaller one for its values to be
+there: if noise alone made it, every unit would keep many values for nothing."""
 ONE_IN_TWENTY = 1.645
 """Standard deviations that noise exceeds, in one direction, one time in twenty."""
 
@@ -70,6 +73,32 @@ def best_limit(
     first = histogram.first * PER_OCTAVE
     steps = range(first, top * PER_OCTAVE + 1)
     return min((math.pow(2, at / PER_OCTAVE) for at in steps), key=error)
+
+
+def best_kept(
+    unions: Histogram, noise: float, delta: Callable[[int], int], groups: float = 1.0
+) -> int:
+    """
+    Return how many values a unit is to keep, for the least predicted error of a union.
+
+    With l values a unit, and K *groups*, noise costs K (Δ(l)·noise)² in all. What is
+    lost is what the union of l has less than the whole one. That is the last one that
+    is surely larger than those before it. With few values that many units have it is
+    the first: larger ones do not stand out of their noise. With nearly unique values
+    it is one of large l. Where nothing is sure, the least noise is best.
+    """
+    sizes = {1 << unions.first + at: size for at, size in enumerate(unions.counts)}
+    whole = min(sizes)
+    for kept, size in sizes.items():
+        apart = unions.deviation * math.hypot(kept, whole)
+        if size - sizes[whole] > SURE * apart:
+            whole = kept
+
+    def error(kept: int) -> float:
+        lost = max(0.0, sizes[whole] - sizes[kept])
+        return groups * (delta(kept) * noise) ** 2 + lost**2
+
+    return min((kept for kept in sizes if kept <= whole), key=error)
 
 
 def retained(histogram: Histogram, limit: float) -> float:

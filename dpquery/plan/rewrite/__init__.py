@@ -43,13 +43,9 @@ from dpquery.plan.rewrite.decompose_aggregates import (
 )
 from dpquery.plan.rewrite.fill_groups import fill_groups
 from dpquery.plan.rewrite.own_values import own_values
+from dpquery.plan.rewrite.profile_forms import Form, forms_of, without_conditions
 from dpquery.plan.rewrite.restrict_blocks import restrict_blocks
-from dpquery.plan.rewrite.seek_profile import (
-    Form,
-    ProfileReader,
-    forms_of,
-    without_conditions,
-)
+from dpquery.plan.rewrite.seek_profile import ProfileReader
 from dpquery.plan.walk import columns, subqueries
 from dpquery.policy.catalog import SqlType
 
@@ -85,29 +81,25 @@ def compile_release(
     rules = _tightened(rules, query.wishes)
     profile = _profile(query, source, blocks, catalog, rules)
     inputs = inputs_of(source.relation, profile)
-    decomposed = decompose_aggregates(
-        query.aggregates, inputs, grouped=bool(query.keys)
-    )
+    made = decompose_aggregates(query.aggregates, inputs, grouped=bool(query.keys))
     domain = key_domain(query.keys, source.relation, catalog)
     if domain is None:
-        decomposed = counted_once(decomposed, source)
+        made = counted_once(made, source)
     else:
         _check_minimum(query)
-    moments = _with_units(decomposed, needed=domain is None or not query.aggregates)
-    how = bounding(
-        rules, source, query.keys, domain, counts_units=_counts_units(decomposed)
-    )
-    chosen = None if profile is None else profile.chooser(how, domain)
+    moments = _with_units(made, needed=domain is None or not query.aggregates)
+    how = bounding(rules, source, query.keys, domain, counts_units=_counts_units(made))
+    chosen, kept = profile.choosers(how, domain) if profile else (None, None)
     step = ReleaseStep(
         name=query.name,
         source=source,
         keys=query.keys,
         domain=domain,
         moments=bound_contributions(moments, source, how, chosen),
-        distinct=bound_distinct(decomposed.distinct, source, how),
-        rankings=bound_rankings(decomposed.columns, source, how, chosen),
+        distinct=bound_distinct(made.distinct, source, how, kept),
+        rankings=bound_rankings(made.columns, source, how, chosen),
         bounding=how,
-        columns=decomposed.columns,
+        columns=made.columns,
         wishes=query.wishes,
         blocks=blocks,
     )

@@ -25,6 +25,7 @@ from dpquery.plan.analysis.dependencies import (
     groups_per_unit,
     rows_per_group,
     rows_per_unit,
+    undeclared,
 )
 from dpquery.plan.analysis.disjoint import disjoint
 from dpquery.plan.analysis.partitions import listed_groups
@@ -57,9 +58,14 @@ if TYPE_CHECKING:
     from dpquery.plan.relations import Owned
 
     Choose = Callable[[Sequence[AdditiveMoment], float], float]
+    Keep = Callable[[DistinctMoment, Callable[[int], int]], int | None]
 
 CAP_FACTOR = 16
 """G = 16·k: raises the threshold by 3-8 % only (theory.md 2.5)."""
+USUAL_KEPT = 8
+"""Values that a unit keeps in a union, where nobody says how many rows it has and
+nothing was measured: the noise of a hundred would drown most unions, and to lose
+values, many units must have many each that no other unit has."""
 MOST_BINS = 1 << 20
 """Candidates of a quantile: two choices among 1,024 each find one of them."""
 
@@ -202,25 +208,41 @@ def _bundle_key(moment: AdditiveMoment, vector: int) -> object:
 
 
 def bound_distinct(
-    moments: Sequence[DistinctMoment], source: Owned, how: Bounding
+    moments: Sequence[DistinctMoment],
+    source: Owned,
+    how: Bounding,
+    kept: Keep | None = None,
 ) -> tuple[BoundedDistinct, ...]:
     """
     Return unions of values, of which each unit keeps a few (theory.md 2.6).
 
     A unit has at most as many different values as rows, a few in each of k groups, and
-    one where the value follows from the unit.
+    one where the value follows from the unit. *kept* returns how many of them are best,
+    for the Δ of each number; ``None``: nothing is known.
     """
     relation = source.relation
     in_all = rows_per_unit(relation)
+    usual = USUAL_KEPT if undeclared(relation) else in_all
     per_group = min(rows_per_group(relation) or in_all, in_all)
+
+    def limits(most: int) -> tuple[int, int]:
+        """Return how many values a unit keeps, in a group and in all."""
+        if how.single_group:
+            return min(in_all, most), min(in_all, most)
+        each = min(per_group, most)
+        return each, min(in_all, each * how.groups)
+
+    def moved(most: int) -> int:
+        """Return Δ of how many values there are."""
+        return distinct_sensitivity(*limits(most), 1, how)
+
     found = []
     for moment in moments:
         values = [expression_of(value) for value in _values(moment)]
-        own = determined_by_unit(values, source)
-        each = 1 if own else per_group
-        total = min(in_all, each * how.groups)
-        if how.single_group:
-            each = total = min(each if own else in_all, in_all)
+        most = 1
+        if in_all > 1 and not determined_by_unit(values, source):
+            most = (kept and kept(moment, moved)) or usual
+        each, total = limits(most)
         reach = moment.value.reach if isinstance(moment, DistinctTotal) else 1
         delta = distinct_sensitivity(each, total, reach, how)
         found.append(BoundedDistinct(moment, each, total, delta))

@@ -11,71 +11,65 @@ by the rules for every release.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dpquery.errors import QueryRefused
-from dpquery.plan.aggregates import Present, Product, Rows, Square, Total, Units
+from dpquery.plan.aggregates import (
+    DistinctTotal,
+    DistinctValues,
+    Present,
+    Product,
+    Rows,
+    Square,
+    Total,
+    Units,
+    expression_of,
+)
 from dpquery.plan.analysis.bounds import bounds, environment
 from dpquery.plan.analysis.canonical import reads_answers
 from dpquery.plan.analysis.clips import (
+    best_kept,
     best_limit,
     highest,
     likeliest,
     mean,
 )
 from dpquery.plan.analysis.partitions import listed_groups
-from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.analysis.sensitivity import LIMIT_CAP, row_reach
 from dpquery.plan.analysis.sources import sources
 from dpquery.plan.analysis.spans import Bounds
-from dpquery.plan.expressions import (
-    NUMERIC,
-    Call,
-    ColumnRef,
-    conjunction,
-    conjuncts,
-)
+from dpquery.plan.expressions import NUMERIC, Call
 from dpquery.plan.profile import Clip, Histogram, Quantity, Sought, step_of
 from dpquery.plan.program import Bounding, BoundingMode
-from dpquery.plan.relations import Filter, Released
 from dpquery.plan.rewrite.clamp_inputs import Inputs, grid_value
-from dpquery.plan.walk import columns, relations, subqueries
+from dpquery.plan.rewrite.profile_forms import tied
+from dpquery.plan.walk import columns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from dpquery.plan.aggregates import AdditiveMoment, GridValue
+    from dpquery.plan.aggregates import AdditiveMoment, DistinctMoment, GridValue
     from dpquery.plan.analysis.bounds import Environment
     from dpquery.plan.expressions import Expression
     from dpquery.plan.profile import Lookup
-    from dpquery.plan.program import GroupKey, KeyDomain, ReleaseStep
-    from dpquery.plan.relations import Owned, Relation
-    from dpquery.plan.rewrite.bound_contributions import Choose
-    from dpquery.policy.catalog import Catalog
+    from dpquery.plan.program import KeyDomain, ReleaseStep
+    from dpquery.plan.rewrite.bound_contributions import Choose, Keep
+    from dpquery.plan.rewrite.profile_forms import Form
 
 SMALLEST_VALUE, LARGEST_VALUE = -20, 60
 """Powers of two between which the largest values of columns are looked for."""
 BINS_BELOW, BINS_ABOVE = 24, 20
 """Sizes of units are looked for from so many powers of two below what one row adds to
 so many above."""
+MOST_KEPT = 7
+"""Unions are measured of up to so many values of each unit, as a power of two."""
 LAST_BIN = 51
 """No limit is above this power of two, so that DOUBLE holds what is clipped."""
 USUAL_GROUPS = 16.0
 """Groups that a table is taken to list where nobody knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Rows that histograms may be of."""
-
-    source: Owned
-    keys: tuple[GroupKey, ...]
-    blocks: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -132,9 +126,10 @@ class ProfileReader:
         high = max(low, largest) if span.high is None else span.high
         return Bounds(min(low, high), high)
 
-    def chooser(self, how: Bounding, domain: KeyDomain | None) -> Choose:
-        """Return what chooses the limits of a release with these groups."""
-        return partial(self.limit, how=how, domain=domain)
+    def choosers(self, how: Bounding, domain: KeyDomain | None) -> tuple[Choose, Keep]:
+        """Return what chooses the limits of a release with these groups, and values."""
+        limit = partial(self.limit, how=how, domain=domain)
+        return limit, partial(self.kept, domain=domain)
 
     def limit(
         self,
@@ -166,6 +161,35 @@ class ProfileReader:
         grouped = any(s.keys for s, each in self.found.items() if each is found)
         self.clips[vector] = Clip((), found, limit / times, grouped)
         return limit
+
+    def kept(
+        self,
+        moment: DistinctMoment,
+        delta: Callable[[int], int],
+        domain: KeyDomain | None,
+    ) -> int | None:
+        """
+        Return how many different values a unit is to keep; ``None``: nothing is known.
+
+        A sum of different values lacks at most as many as their number does, each times
+        the reach that its noise has too: one measurement is for counts, sums and means.
+        """
+        if isinstance(moment, DistinctTotal):
+            moment = DistinctValues((moment.value,), with_null=False)
+        if any(tied(expression_of(value)) for value in moment.values):
+            return None
+        whole = [form for form in self.forms if not form.keys]
+        forms = whole[:1] if self.seeks else whole
+        sought = [
+            replace(
+                _sought(form, Quantity.UNION, (), None, (0, MOST_KEPT)), distinct=moment
+            )
+            for form in forms
+        ]
+        found = self._first_of(sought, sought[-1:] if self.needed else [])
+        if found is None:
+            return None
+        return best_kept(found, self.noise, delta, self._spread(domain))
 
     def told(self, step: ReleaseStep) -> ReleaseStep:
         """Return *step* with all that was looked up for it."""
@@ -291,16 +315,22 @@ class ProfileReader:
         ends: tuple[int, int],
     ) -> Histogram | None:
         """Return the first histogram that is known; else *wanted* ones are missing."""
-        for form in forms:
-            sought = _sought(form, quantity, moments, how, ends)
+        return self._first_of(
+            [_sought(form, quantity, moments, how, ends) for form in forms],
+            [_sought(form, quantity, moments, how, ends) for form in wanted],
+        )
+
+    def _first_of(
+        self, known: Sequence[Sought], wanted: Sequence[Sought]
+    ) -> Histogram | None:
+        for sought in known:
             if reads_answers(step_of(sought)):  # it would be about nothing lasting
                 continue
             found = self.lookup(sought)
             if found is not None:
                 self.found[sought] = found
                 return found
-        for form in wanted:
-            sought = _sought(form, quantity, moments, how, ends)
+        for sought in wanted:
             if sought not in self.missing and not reads_answers(step_of(sought)):
                 self.missing.append(sought)
         return None
@@ -348,57 +378,3 @@ def _open(moment: AdditiveMoment) -> bool:
             return bounds is None
         case _:
             return True
-
-
-def forms_of(
-    exact: Form, general: Relation | None, catalog: Catalog
-) -> tuple[Form, ...]:
-    """
-    Return the forms of rows that histograms may be of, the most particular first.
-
-    None reads earlier answers.
-
-    *general* are the rows without the query's own conditions. Where some expression
-    is tied to the exact rows, there is no other form of them.
-    """
-    found = [exact]
-    tied = any(_tied(key.expression) for key in exact.keys)
-    if general is not None and not tied:
-        with contextlib.suppress(QueryRefused):  # a condition said whose rows these are
-            found.append(Form(own(general, catalog), exact.keys))
-    if exact.keys:
-        found += [replace(form, keys=()) for form in found]
-    return tuple(form for form in found if not _reads_answers(form.source.relation))
-
-
-def _reads_answers(relation: Relation) -> bool:
-    """Return whether rows depend on earlier answers: no profile of them would last."""
-    return any(isinstance(each, Released) for each in relations(relation))
-
-
-def _tied(expression: Expression) -> bool:
-    return next(subqueries(expression), None) is not None
-
-
-def without_conditions(relation: Relation) -> Relation | None:
-    """Return rows with no conditions but equalities of columns, if there are others."""
-    kept: list[Expression] = []
-    dropped, rest = False, relation
-    while isinstance(rest, Filter):
-        for part in conjuncts(rest.predicate):
-            if _equality(part):
-                kept.append(part)
-            else:
-                dropped = True
-        rest = rest.child
-    if not dropped:
-        return None
-    return Filter(rest, conjunction(kept)) if kept else rest
-
-
-def _equality(part: Expression) -> bool:
-    match part:
-        case Call(function="eq", arguments=(ColumnRef(), ColumnRef())):
-            return True
-        case _:
-            return False

@@ -1,7 +1,8 @@
 """A histogram of units as one SELECT: (bin, units).
 
 Every unit is one row of ``units``, computed from its own rows (theory.md 1.2), so that
-it is in one bin and adds 1 to it, whatever it holds.
+it is in one bin and adds 1 to it, whatever it holds. Sizes of unions are a SELECT each,
+that of a query which asks for one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dpquery.sql.functions import call, cast, text
 from dpquery.sql.lowering.bounding import WIDE, within
 from dpquery.sql.lowering.chain import Chain, or_zero, with_tables
 from dpquery.sql.lowering.lower import EngineSQL, engine_sql
+from dpquery.sql.lowering.rankings import lower_distinct
 from dpquery.sql.lowering.select import plain, select
 
 if TYPE_CHECKING:
@@ -45,12 +47,20 @@ def lower_histogram(sought: Sought) -> EngineSQL:
     return replace(lowered, functions=lowered.functions | LOGARITHMS)
 
 
+def lower_unions(sought: Sought) -> tuple[EngineSQL, ...]:
+    """Return the statements for unions, each with one row: (size)."""
+    step = step_of(sought)
+    return tuple(lower_distinct(step, at) for at in range(len(step.distinct)))
+
+
 def _rows_of(sought: Sought) -> str:
     match sought.quantity:
         case Quantity.LARGEST:
             return "rows"
         case Quantity.NORM | Quantity.GROUPS:
             return "parts"
+        case Quantity.UNION:
+            raise ValueError("units have no size there")
 
 
 def _size(sought: Sought, chain: Chain) -> exp.Expr:
@@ -62,6 +72,8 @@ def _size(sought: Sought, chain: Chain) -> exp.Expr:
             return exp.Count(this=exp.Star())
         case Quantity.NORM:
             return _norm(sought, chain)
+        case Quantity.UNION:
+            raise ValueError("units have no size there")
 
 
 def _norm(sought: Sought, chain: Chain) -> exp.Expr:

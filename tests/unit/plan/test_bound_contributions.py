@@ -192,3 +192,15 @@ def test_units_are_measured_where_groups_are_withheld_or_nothing_else_is(
     assert [bounded.moment for bounded in keys.moments] == [Units()]
     public = compile_step("SELECT status, SUM(amount) FROM orders GROUP BY status")
     assert Units() not in [bounded.moment for bounded in public.moments]
+
+
+@pytest.mark.parametrize(
+    ("by", "per_group", "in_all"), [("", 8, 8), ("GROUP BY bonus", 8, 64)]
+)
+def test_few_values_are_kept_where_nobody_says_how_many_rows_there_are(
+    compile_step: Compile, by: str, per_group: int, in_all: int
+) -> None:
+    by = by.replace("bonus", "paid > 3")
+    sql = f"SELECT COUNT(DISTINCT paid) FROM payments {by}"
+    (bounded,) = compile_step(sql).distinct
+    assert (bounded.per_group, bounded.in_all) == (per_group, min(in_all, 8 * 2))

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from dpquery.plan.analysis.clips import (
+    best_kept,
     best_limit,
     highest,
     mean,
@@ -90,3 +91,44 @@ def test_more_groups_make_a_smaller_limit_better() -> None:
     limits = [best_limit(found, 20.0, groups) for groups in (1, 10, 100)]
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] < limits[0]
+
+
+def unions(
+    values: int, alone: int, people: int, sigma: float, noise: random.Random
+) -> Histogram:
+    """Return unions of *values* that all have, and of *alone* that each has alone."""
+    sizes = [min(values, people << j) + people * min(alone, 1 << j) for j in range(8)]
+    noisy = [n + noise.gauss(0, sigma * 2**j) for j, n in enumerate(sizes)]
+    return Histogram(0, tuple(noisy), sigma)
+
+
+def times(kept: int) -> int:
+    return kept
+
+
+def test_few_values_that_many_have_need_one_of_each_unit() -> None:
+    noise = random.Random(11)  # noqa: S311 -- the same in every run
+    kept = [
+        best_kept(unions(values, 0, 9_000, 60, noise), 20, times)
+        for _ in range(500)
+        for values in (9, 100, 5_000)
+    ]
+    assert kept.count(1) > 0.98 * len(kept)
+
+
+def test_nearly_unique_values_need_as_many_as_units_have() -> None:
+    noise = random.Random(12)  # noqa: S311
+    for alone in (4, 32, 100):
+        found = [
+            best_kept(unions(0, alone, 9_000, 60, noise), 20, times) for _ in range(100)
+        ]
+        assert min(found) >= alone
+        assert sum(kept < 2 * alone for kept in found) > 95
+
+
+def test_what_costs_more_noise_than_it_saves_is_left_out() -> None:
+    found = unions(0, 100, 300, 1e-6, random.Random(1))  # noqa: S311 -- 300 units, noise of 290 a value
+    assert best_kept(found, 290, times) < 100
+    assert best_kept(found, 290, times, 10_000) == 1
+    assert best_kept(found, 290, lambda kept: min(kept, 4)) >= 64  # no more than 4
+    assert best_kept(Histogram(0, (1.0, -2.0, 200.0), 20.0), 1.0, times) == 1

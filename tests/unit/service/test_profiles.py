@@ -18,6 +18,7 @@ from dpquery.errors import (
 )
 from dpquery.ledger.records import DATASET, analyst_scope
 from dpquery.service import Service
+from dpquery.service.question import Question
 from dpquery.service.simulation import Simulation, split
 
 Open = Callable[..., Service]
@@ -224,3 +225,125 @@ def test_a_price_knows_how_many_rows_there_are(open_ward: Open) -> None:
     rows = int(average.assuming.split()[3].replace(",", ""))
     assert rows == pytest.approx(1300, rel=0.2)
     assert average.half_width is not None
+
+
+FEW = "SELECT COUNT(DISTINCT stay) FROM visits"
+UNIQUE = "SELECT COUNT(DISTINCT n) FROM many"
+MANY = (
+    "budget:",
+    "  many: {references: {id: patients.id}, columns: {n: {}}}\nbudget:",
+)
+SURE = (
+    "budget: {epsilon: 4,",
+    """\
+query: {epsilon: 0.5, max_epsilon: 9, profile_epsilon: 20}
+budget: {epsilon: 1e4,""",
+)
+"""Sizes of unions with a noise of about 1: what is chosen from them is certain."""
+
+
+@pytest.fixture
+def unions(folder: Path, open_ward: Open) -> Service:
+    """Open a ward with 30 values that each patient has alone."""
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute(
+            "CREATE TABLE many AS SELECT i % 300 AS id, i AS n FROM range(9000) AS r(i)"
+        )
+    bob = (
+        "bob: {epsilon: 4, max_epsilon_per_query: 0.5}",
+        "bob: {epsilon: 1e4, max_epsilon_per_query: 9}",
+    )
+    return open_ward(NOBODY, MANY, SURE, bob, RICH)
+
+
+def kept(service: Service, sql: str) -> tuple[int, int, int]:
+    """Return how many values a unit keeps in a group and in all, and Δ."""
+    prepared, _ = service.session("bob").drafted(Question(sql))
+    assert not prepared.program.missing
+    bounded = prepared.steps[0].step.distinct[-1]
+    return bounded.per_group, bounded.in_all, bounded.sensitivity
+
+
+def test_few_values_are_counted_with_the_noise_of_one_a_unit(unions: Service) -> None:
+    session = unions.session("bob")
+    price = session.price(FEW)
+    (note,) = (each for each in price.notes if "profile" in each)
+    assert (
+        "different values of visits.stay in visits, patients when a patient keeps few"
+        in note
+    )
+    release = session.query(FEW)
+    assert spent(unions).rho == pytest.approx(price.rho)
+    assert kept(unions, FEW) == (1, 1, 1)
+    interval = release.intervals()[release.columns[0]][0]
+    assert interval is not None
+    assert interval.high - interval.low < 60  # of 100 values a unit it was 4,000
+
+
+def test_nearly_unique_values_are_all_kept(unions: Service) -> None:
+    release = unions.session("bob").query(UNIQUE, epsilon=8)
+    assert kept(unions, UNIQUE) == (32, 32, 32)
+    assert release.rows[0][0] == pytest.approx(9_000, rel=0.2)
+
+
+def test_a_union_is_measured_once_for_all_queries(unions: Service) -> None:
+    session = unions.session("bob")
+    session.query(FEW)
+    usual = session.price("SELECT COUNT(*) FROM patients WHERE age > 30").rho
+    for sql in (
+        f"{FEW} WHERE stay > 3",
+        "SELECT COUNT(DISTINCT stay) FROM visits JOIN patients USING (id) GROUP BY sex",
+    ):
+        before = spent(unions).rho
+        price = unions.session("alice").price(sql)
+        assert [note for note in price.notes if "measured once" in note] == []
+        unions.session("alice").query(sql)
+        assert spent(unions).rho - before == pytest.approx(price.rho)
+        assert price.rho <= usual * (1 + 1e-9)
+        assert kept(unions, sql)[0] == 1
+
+
+def test_a_profile_shows_each_union_with_its_own_noise(unions: Service) -> None:
+    dry = unions.profile(UNIQUE, dry_run=True)
+    found = unions.profile(UNIQUE)
+    assert spent(unions).rho == pytest.approx(dry.price.rho)
+    of = "different values of many.n in many, patients when a patient keeps up to {}"
+    assert [each.size_of for each in found.histograms] == [
+        of.format(1 << power) for power in range(8)
+    ]
+    for each, kept_ in zip(found.histograms, (1, 2, 4, 8, 16, 30, 30, 30), strict=True):
+        noise = 7 * each.deviation
+        assert each.units[0] == pytest.approx(300 * kept_, abs=noise)
+        assert each.deviation == pytest.approx(
+            each.up_to[0] * found.histograms[0].deviation, rel=1e-6
+        )
+    assert unions.profile(UNIQUE).price.rho == 0
+
+
+def test_declared_rows_are_the_most_and_a_profile_makes_them_fewer(
+    open_ward: Open, folder: Path
+) -> None:
+    assert folder
+    few = ("max_rows_per_unit: 100", "max_rows_per_unit: 20")
+    service = open_ward(
+        few, SURE, ("{cost: {bounds: [0, 100]}}", "{cost: {}, stay: {}}")
+    )
+    assert kept(service, FEW) == (20, 20, 20)
+    service.profile(FEW)
+    assert kept(service, FEW) == (1, 1, 1)
+
+
+def test_pure_privacy_has_unions_too(open_ward: Open) -> None:
+    service = open_ward(NOBODY, (", delta: 1e-6", ""))
+    price = service.session("bob").price(FEW)
+    service.session("bob").query(FEW)
+    assert spent(service).value == pytest.approx(2 * 0.2)
+    assert price.epsilon == pytest.approx(0.4)
+
+
+def test_without_a_profile_a_unit_keeps_a_few_values(open_ward: Open) -> None:
+    never = ("budget:", "query: {profile: never}\nbudget:")
+    service = open_ward(NOBODY, never)
+    assert kept(service, FEW) == (8, 8, 8)
+    (note,) = service.session("bob").price(FEW).notes
+    assert "a patient adds up to 8 of its different values" in note
