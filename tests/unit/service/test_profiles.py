@@ -208,3 +208,23 @@ def test_a_simulation_charges_a_profile_once(open_ward: Open, folder: Path) -> N
     with Simulation.of(folder / "ward.yaml") as simulation:
         first, second = simulation.run("alice", split(text))
     assert first.price.epsilon > second.price.epsilon > 0
+
+
+def test_what_an_answer_may_cost_includes_its_profile(open_ward: Open) -> None:
+    service = open_ward(NOBODY)
+    session = service.session("alice")
+    with pytest.raises(BudgetExceeded) as found:
+        session.query(TOTAL, within="50%", max_epsilon=0.05)
+    assert found.value.code == "DPQ207"
+    assert spent(service) == Loss.zero(spent(service).definition)
+    release = session.query(TOTAL, within="0.1%", max_epsilon=0.5)
+    assert release.price.epsilon <= 0.5
+    assert release.price.rho == pytest.approx(spent(service).value)
+
+
+def test_a_profile_that_no_query_uses_says_so(open_ward: Open) -> None:
+    never = ("budget: {epsilon: 4,", "query: {profile: never}\nbudget: {epsilon: 4,")
+    service = open_ward(NOBODY, never)
+    for dry_run in (True, False, False):
+        found = service.profile("visits", dry_run=dry_run)
+        assert "profile: never" in found.price.notes[0]
