@@ -57,8 +57,8 @@ def _said(name: str, share: float) -> str:
     """Say which share of a column is sure to be in it; 0: of none is it sure."""
     if share < WORTH_NAMING:
         return (
-            f"{name}: a part of what large units add was clipped, and is not in the "
-            "error bar; too few are known to say how much"
+            f"{name}: so little is known of so few units that its limit is a guess; "
+            "what was clipped may be most of it, and is not in the error bar"
         )
     return (
         f"{name}: at least {share:.0%} of what single units add is in it; the rest was "

@@ -228,3 +228,13 @@ def test_a_profile_that_no_query_uses_says_so(open_ward: Open) -> None:
     for dry_run in (True, False, False):
         found = service.profile("visits", dry_run=dry_run)
         assert "profile: never" in found.price.notes[0]
+
+
+def test_of_few_units_a_note_says_that_the_limit_is_a_guess(
+    open_ward: Open, folder: Path
+) -> None:
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute("DELETE FROM visits WHERE id > 2")
+    notes = open_ward(NOBODY).session("alice").query(TOTAL).notes
+    assert any("its limit is a guess" in note for note in notes)
+    assert not any("at least 0%" in note for note in notes)
