@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 LONGEST = 1 << 20
 """Bytes of SQL that are read; the parser's own limit is far below, and says so."""
 
-_EPSILON = re.compile(r"[0-9]{1,10}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?")
+_EPSILON = re.compile(
+    r"([0-9]{1,10}(\.[0-9]{1,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?"
+)
 
 SqlArgument = Annotated[
     str | None,
@@ -174,8 +176,8 @@ def read_epsilon(text: str | None, option: str = "--epsilon") -> float | None:
     """
     Read ``--epsilon`` strictly: plain digits, above zero.
 
-    >>> read_epsilon("0.2"), read_epsilon("1e-3")
-    (0.2, 0.001)
+    >>> read_epsilon("0.2"), read_epsilon(".5"), read_epsilon("1e-3")
+    (0.2, 0.5, 0.001)
 
     Raises:
         UsageError: It is anything else, such as nan, inf or -1 (DPQ401).
@@ -197,13 +199,14 @@ def read_accuracy(
     within: str | None,
     confidence: str | None,
     max_epsilon: str | None,
+    as_of: str | None = None,
 ) -> dict[str, Any]:
     """
-    Read ``--within`` and what belongs to it; the session reads the amount itself.
+    Read ``--within`` and what belongs to it.
 
     Raises:
         UsageError: They do not go together (DPQ418), or one is no number (DPQ401,
-            DPQ402).
+            DPQ402, DPQ417).
     """
     if within is None and (confidence is not None or max_epsilon is not None):
         raise UsageError(
@@ -219,11 +222,32 @@ def read_accuracy(
             code="DPQ418",
             hint="--within finds the epsilon that it needs; --max-epsilon limits it",
         )
+    if as_of is not None:
+        raise UsageError(
+            "--as-of shows one earlier answer, and --within asks in rounds",
+            code="DPQ418",
+            hint="leave one of them out",
+        )
+    _check_within(within)
     return {
         "within": within,
         "confidence": _confidence(confidence),
         "max_epsilon": read_epsilon(max_epsilon, "--max-epsilon"),
     }
+
+
+def _check_within(text: str) -> None:
+    """Refuse what the session would refuse, as a mistake of the command line's."""
+    from dpquery.service.accuracy import amount_of  # noqa: PLC0415 -- --help is quick
+
+    try:
+        amount_of(text)
+    except ConfigError as failure:
+        raise UsageError(
+            f"--{failure.message}",
+            code=failure.code,
+            hint="for example --within 25 (± 25 on every noisy value) or --within 5%",
+        ) from None
 
 
 def _confidence(text: str | None) -> float | None:

@@ -15,11 +15,16 @@ from dpquery.cli.options import (
     open_service,
     target,
 )
-from dpquery.cli.render import Sheet
+from dpquery.cli.render import PEOPLE, Format, Sheet
 from dpquery.cli.talk import Colour, number, say
 
 if TYPE_CHECKING:
-    from dpquery.results import Profile
+    from dpquery.results import Cell, Profile, SizeHistogram
+
+SHORT = PEOPLE | {Format.MARKDOWN}
+"""Formats for people, markdown too."""
+STANDS_OUT = 4.0
+"""Deviations of noise above which a bin hardly is noise alone."""
 
 
 def profile(
@@ -50,7 +55,9 @@ def profile(
         else:
             with service.session(analyst) as session:
                 found = session.profile(of, dry_run=dry_run)
-        write(_sheet(found))
+        sheet = _sheet(found, where.form)
+        if sheet.rows or not dry_run:
+            write(sheet)
     cost = f"ε {number(found.price.epsilon)}"
     if dry_run:
         say(f"price   {cost}; nothing was charged")
@@ -62,12 +69,26 @@ def profile(
         say(f"note    {note}")
 
 
-def _sheet(found: Profile) -> Sheet:
-    """Lay out the bins up to the highest that is surely not empty."""
-    rows = [
-        (each.size_of, up_to, round(units), each.deviation)
-        for each in found.histograms
-        for up_to, units in zip(each.up_to, each.units, strict=True)
-        if each.highest is not None and up_to <= each.highest
-    ]
+def _sheet(found: Profile, form: Format) -> Sheet:
+    """
+    Lay out the bins up to the highest that is surely not empty.
+
+    For people, those below the first that stands out of the noise are left out.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for each in found.histograms:
+        first = _first(each) if form in SHORT else 0
+        deviation = float(f"{each.deviation:.3g}") if form in SHORT else each.deviation
+        rows += [
+            (each.size_of, up_to, round(units), deviation)
+            for up_to, units in list(zip(each.up_to, each.units, strict=True))[first:]
+            if each.highest is not None and up_to <= each.highest
+        ]
     return Sheet(("size_of", "up_to", "units", "deviation"), rows)
+
+
+def _first(histogram: SizeHistogram) -> int:
+    """Return the first bin that is hardly noise alone."""
+    least = STANDS_OUT * histogram.deviation
+    found = [at for at, units in enumerate(histogram.units) if units > least]
+    return found[0] if found else 0

@@ -116,7 +116,7 @@ def query(  # noqa: PLR0913 -- one parameter an option
         talk=Talk(quiet=quiet, stats=stats),
         nonnegative=nonnegative,
         monotone=monotone,
-        accuracy=read_accuracy(epsilon, within, confidence, max_epsilon),
+        accuracy=read_accuracy(epsilon, within, confidence, max_epsilon, as_of),
     )
     with open_service(policy) as service:
         name = analyst_name(analyst, policy)

@@ -204,9 +204,9 @@ def _small(sampling: Sampling, estimates: Estimates) -> set[int]:
 def _counted(flags: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     """Return how many rows have each flag, in words."""
     texts = {
-        NEAR: "near the threshold: noise may have let them through, and their numbers "
-        "are too large on average",
-        SMALL: "too small for their noise: a mean or statistic of theirs could be "
+        NEAR: "near the threshold: noise may have let groups like that through, whose "
+        "numbers are too large on average",
+        SMALL: "too small for the noise: a mean or statistic of so few rows could be "
         "anything, or is NULL",
     }
     found = []
@@ -214,5 +214,6 @@ def _counted(flags: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
         many = sum(flag in each for each in flags)
         if many:
             are = "are" if many > 1 else "is"
-            found.append(f"{many} of {len(flags)} groups {are} {text}")
+            groups = f"{many} of {len(flags)} groups" if len(flags) > 1 else "the group"
+            found.append(f"{groups} {are} {text}")
     return tuple(found)

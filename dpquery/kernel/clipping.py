@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WORTH_SAYING = 0.98
 """A share from which on nothing is said."""
+WORTH_NAMING = 0.2
+"""A share below which it says more about the noise of the profile than about units."""
 
 
 def retained_shares(prepared: Prepared) -> dict[str, float]:
@@ -45,8 +47,20 @@ def _shares(step: ReleaseStep, column: ReleasedColumn) -> Iterator[float]:
 def clipping_notes(prepared: Prepared) -> tuple[str, ...]:
     """Say which columns lack a part of what units add."""
     return tuple(
-        f"{name}: at least {share:.0%} of what single units add is in it; the rest was "
-        "clipped, and is not in the error bar"
+        _said(name, share)
         for name, share in retained_shares(prepared).items()
         if share < WORTH_SAYING
+    )
+
+
+def _said(name: str, share: float) -> str:
+    """Say which share of a column is sure to be in it; 0: of none is it sure."""
+    if share < WORTH_NAMING:
+        return (
+            f"{name}: so little is known of so few units that its limit is a guess; "
+            "what was clipped may be most of it, and is not in the error bar"
+        )
+    return (
+        f"{name}: at least {share:.0%} of what single units add is in it; the rest was "
+        "clipped, and is not in the error bar"
     )

@@ -210,17 +210,19 @@ class _Rounds:
     def _stopped(self, needs: list[Need], hopeless: int) -> str:
         epsilon = self.rules.epsilon(self.rules.limit)
         said = f"not within {self.rules.target}: stopped below ε {epsilon:.3g}"
-        if needs:
-            said += f", where values are within {self._worst(needs)} at {self._level()}"
+        worst = self._worst(needs) if needs else None
+        if worst is not None:
+            said += f", where values are within {worst} at {self._level()}"
         if hopeless:
             many = "1 value is" if hopeless == 1 else f"{hopeless} values are"
             said += f"; {many} too small to be that exact below it"
         return said
 
-    def _worst(self, needs: list[Need]) -> str:
+    def _worst(self, needs: list[Need]) -> str | None:
+        """Return the largest error; ``None`` where one is unknown, as of a NULL."""
         worst = max(need.error for need in needs)
         if not math.isfinite(worst):
-            return "more than their size"
+            return None
         return f"{100 * worst:.3g} %" if self.rules.target.relative else f"{worst:.4g}"
 
     def _level(self) -> str:

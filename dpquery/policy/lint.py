@@ -179,13 +179,19 @@ def _listed_unit(policy: Policy, _: Catalog | None) -> Iterator[Advice]:
 
 
 def _no_bounds(policy: Policy, catalog: Catalog | None) -> Iterator[Advice]:
-    """Without bounds one row could change a sum by any amount, so it is refused."""
+    """Without bounds one row could change a sum by any amount."""
     for name, column, said, described in _described(policy, catalog):
         table = policy.tables[name]
         unbounded = said.bounds is None and said.values is None
         if described.type in _NUMBERS and unbounded and not _is_key(table, column):
-            message = f"`{column}` has no bounds, so SUM and AVG of it are refused"
-            hint = "add `bounds: [lowest, highest]` from public knowledge"
+            if policy.query.profile == "auto":
+                message = f"`{column}` has no bounds: SUM and AVG need a profile first"
+                hint = (
+                    "`bounds: [lowest, highest]` from public knowledge save its price"
+                )
+            else:
+                message = f"`{column}` has no bounds, so SUM and AVG of it are refused"
+                hint = "add `bounds: [lowest, highest]` from public knowledge"
             yield Advice(("tables", name, "columns", column), message, hint)
 
 

@@ -183,7 +183,7 @@ class QueryDefaults(_Part):
     max_epsilon: Epsilon = Field(
         default_factory=lambda data: max(Decimal(1), data["epsilon"])
     )
-    """What one query may spend at most."""
+    """What one query may spend at most, beside a profile that it needs first."""
     delta: Delta = Decimal("1e-10")
     """The chance of showing a group that should be withheld, for one query."""
     max_groups_per_unit: Groups = 8
@@ -196,9 +196,9 @@ class QueryDefaults(_Part):
     """How contributions are bounded: by their norm, or by dropping groups."""
     profile: Literal["auto", "never"] = "auto"
     """Whether limits that nobody has fixed are chosen from a private profile, which is
-    measured when it is first needed."""
+    measured when it is first needed; never: sums without bounds are refused."""
     profile_epsilon: Epsilon | None = None
-    """What one histogram of a profile costs; `epsilon` when it is not said."""
+    """What one histogram of a profile costs, once; `epsilon` when it is not said."""
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -360,6 +360,13 @@ def _tail(page: Page, name: str) -> None:
     page.add(1, "delta: 1e-10", "for withholding small groups")
     page.remark(1, "min_group_units: 20 would never show a group of fewer, unless its")
     page.remark(1, "key is listed above.")
+    page.remark(
+        1, "profile: never would refuse sums of columns without bounds. The default,"
+    )
+    page.remark(
+        1, "auto, measures once how large single units are, for profile_epsilon each"
+    )
+    page.remark(1, "histogram (0.2), and chooses limits from that.")
     page.gap()
     page.add(0, "analysts:", "who may ask, and their shares of the budget")
     page.add(1, "analyst:", "a name of your choice")

@@ -6,17 +6,21 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from dpquery.errors import ConfigError
+from dpquery.errors import BudgetExceeded, ConfigError
 from dpquery.kernel.targets import Target
 from dpquery.service.access import epsilon_to_spend
 
 if TYPE_CHECKING:
+    from dpquery.accounting.accountant import Promise
+    from dpquery.accounting.loss import Loss
     from dpquery.service.access import Grant
     from dpquery.service.question import Question
 
 USUAL_CONFIDENCE = 0.95
 
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?")
+_NUMBER = re.compile(
+    r"([0-9]{1,15}(\.[0-9]{1,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?"
+)
 
 
 def read_target(question: Question, as_of: str | None = None) -> Target | None:
@@ -47,12 +51,20 @@ def read_target(question: Question, as_of: str | None = None) -> Target | None:
         msg = "as_of shows one earlier answer, and within asks in rounds"
         hint = "leave one of them out"
         raise ConfigError(msg, code="DPQ418", hint=hint)
-    amount, relative = _amount(question.within)
+    amount, relative = amount_of(question.within)
     return Target(amount, relative, confidence or USUAL_CONFIDENCE)
 
 
-def _amount(within: float | str) -> tuple[float, bool]:
-    """Return an amount, and whether it is a part of the value."""
+def amount_of(within: float | str) -> tuple[float, bool]:
+    """
+    Return an amount, and whether it is a part of the value.
+
+    >>> amount_of(25), amount_of("5%"), amount_of(".5")
+    ((25.0, False), (0.05, True), (0.5, False))
+
+    Raises:
+        ConfigError: DPQ417, it is neither.
+    """
     if isinstance(within, str):
         text = within.strip()
         relative = text.endswith("%")
@@ -79,3 +91,25 @@ def limit_of(granted: Grant, question: Question) -> float:
     """
     asked = question.max_epsilon
     return granted.max_epsilon if asked is None else epsilon_to_spend(granted, asked)
+
+
+def loss_left(dataset: Promise, limit: float, question: Question, paid: Loss) -> Loss:
+    """
+    Return what rounds may spend below an ε of *limit*, beside *paid* profiles.
+
+    The policy's limit is about one query, and a profile is for all later ones; what an
+    analyst names holds for everything that the call costs.
+
+    Raises:
+        BudgetExceeded: DPQ207, the profile alone costs more than was named.
+    """
+    whole = dataset.loss_of(limit)
+    if question.max_epsilon is None:
+        return whole
+    left = whole.minus(paid)
+    if left.amount == 0:
+        cost = dataset.epsilon_of(paid)
+        msg = f"the profile that this needs costs ε {cost:.3g}, above ε {limit:g}"
+        hint = "allow more, or ask the owner to measure it: dpquery profile"
+        raise BudgetExceeded(msg, code="DPQ207", hint=hint)
+    return left

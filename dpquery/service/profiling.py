@@ -113,6 +113,8 @@ class Profiling:
     def notes(self, prepared: Prepared) -> tuple[str, ...]:
         """Say what has to be measured first, and what it costs."""
         missing = prepared.program.missing
+        if not self.wanted and (missing or histograms_of(prepared)):
+            return ("queries do not use it: the policy says `profile: never`",)
         if not missing:
             return ()
         cost = self.dataset.epsilon_of(self.price(prepared))

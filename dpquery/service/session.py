@@ -36,7 +36,7 @@ from dpquery.results import (
 from dpquery.service.access import (
     owners_grant,
 )
-from dpquery.service.accuracy import limit_of, read_target
+from dpquery.service.accuracy import limit_of, loss_left, read_target
 from dpquery.service.drafting import Drafts, profiled
 from dpquery.service.profiling import histograms_of
 from dpquery.service.purse import Purse
@@ -146,7 +146,8 @@ class Session:
         prepared, asked = self.drafted(question)
         said: tuple[str, ...] = ()
         if target is not None:
-            prepared, said = by_price(prepared, self._limits(target, question))
+            paid = self.profiling.price(prepared)
+            prepared, said = by_price(prepared, self._limits(target, question, paid))
         price = self._price_of(prepared, asked)
         return replace(price, notes=(*said, *price.notes))
 
@@ -236,14 +237,14 @@ class Session:
                     old = self._old(prepared, as_of)
                     return self._release(prepared, old, asked)
                 paid = self.profiling.price(prepared)
+                rules = None if target is None else self._limits(target, question, paid)
                 while prepared.program.missing:
                     self._profile(prepared, snapshot, asked)
                     prepared = sought()
                 ask = partial(self._answer, snapshot=snapshot, asked=asked)
-                if target is None:
+                if rules is None:
                     answer = ask(prepared)
                 else:
-                    rules = self._limits(target, question)
                     prepared, answer = by_accuracy(prepared, rules, ask)
                 answer = replace(answer, price=answer.price + paid)
             except (QueryRefused, SQLSyntaxError, BudgetExceeded) as refusal:
@@ -296,10 +297,11 @@ class Session:
         except BudgetExceeded as refusal:
             raise self._with_numbers(refusal, prepared.loss) from None
 
-    def _limits(self, target: Target, question: Question) -> Rules:
-        """Return what an answer by accuracy is asked with."""
-        limit = self._dataset.loss_of(limit_of(self._grant, question))
-        return Rules(target, limit, self._dataset.epsilon_of)
+    def _limits(self, target: Target, question: Question, paid: Loss) -> Rules:
+        """Return what an answer by accuracy is asked with, beside *paid* profiles."""
+        limit = limit_of(self._grant, question)
+        left = loss_left(self._dataset, limit, question, paid)
+        return Rules(target, left, self._dataset.epsilon_of)
 
     def _old(self, prepared: Prepared, as_of: str) -> Answer:
         """Return an earlier answer to the same question, whatever the data was."""

@@ -93,9 +93,11 @@ TOPICS = (
     Topic(
         "P113",
         "a number without bounds",
-        "SUM and AVG need bounds, since one row could change them by any amount. They "
-        "are refused for this column; counts are not.",
-        "Add `bounds: [lowest, highest]` from public knowledge, never from the data.",
+        "SUM and AVG need bounds, since one row could change them by any amount. With "
+        "`query: {profile: auto}` limits are chosen from a private profile, which "
+        "costs budget once; with `never` they are refused. Counts need no bounds.",
+        "Add `bounds: [lowest, highest]` from public knowledge, never from the data; "
+        "or leave it to profiles.",
     ),
     Topic(
         "P114",

@@ -69,8 +69,8 @@ TOPICS = (
         "this accuracy needs more than it may cost",
         "The error of counts and sums follows from the privacy loss alone, so that "
         "the price of an accuracy is known before anything is measured. This one "
-        "needs more than `--max-epsilon`, or than the owner lets one query spend. "
-        "Nothing was charged.",
+        "needs more than `--max-epsilon`, or than the owner lets one query spend; a "
+        "profile that has to be measured first counts too. Nothing was charged.",
         "Ask for the accuracy that the hint names, or allow more with "
         "`--max-epsilon`, up to the policy's limit.",
     ),

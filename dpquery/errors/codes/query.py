@@ -199,7 +199,8 @@ TOPICS = (
         "policy, from WHERE or from the expression itself. Values outside are moved "
         "to the nearer end.",
         "SUM(LEAST(GREATEST(x, 0), 100)), or WHERE x BETWEEN 0 AND 100; or the owner "
-        "declares `bounds` for the column.",
+        "declares `bounds` for the column, or allows `query: {profile: auto}`, which "
+        "chooses limits of a column's sums from a private profile.",
     ),
     Topic(
         "DPQ121",

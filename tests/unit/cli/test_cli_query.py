@@ -197,8 +197,9 @@ def test_unreadable_files(command: Command, tmp_path: Path) -> None:
         "0.0",
         "-0.0",
         "+1",
-        ".5",
         "1.",
+        ".",
+        "..5",
         "1e999",
         "1e-320",
         "1_0",
@@ -229,7 +230,7 @@ nothing was charged and no data was read
 
 @pytest.mark.parametrize("verb", ["query", "price"])
 def test_an_accuracy_arrives(verb: str, command: Command, service: Fake) -> None:
-    options = ("--within", "5%", "--confidence", ".9", "--max-epsilon", "0.5")
+    options = ("--within", "5%", "--confidence", ".9", "--max-epsilon", ".5")
     assert command(verb, SQL, *options).status == 0
     asked = {"within": "5%", "confidence": 0.9, "max_epsilon": 0.5}
     assert asked.items() <= service.session_.options.items()
@@ -243,6 +244,10 @@ def test_an_accuracy_arrives(verb: str, command: Command, service: Fake) -> None
         (("--confidence", ".9"), "DPQ418"),
         (("--within", "5%", "--confidence", "95"), "DPQ402"),
         (("--within", "5%", "--max-epsilon", "-1"), "DPQ401"),
+        (("--within", "5%", "--as-of", "last"), "DPQ418"),
+        (("--within", "five"), "DPQ417"),
+        (("--within", "0"), "DPQ417"),
+        (("--within", "100%"), "DPQ417"),
     ],
 )
 def test_accuracies_that_make_no_sense(

@@ -347,3 +347,33 @@ def test_without_a_profile_a_unit_keeps_a_few_values(open_ward: Open) -> None:
     assert kept(service, FEW) == (8, 8, 8)
     (note,) = service.session("bob").price(FEW).notes
     assert "a patient adds up to 8 of its different values" in note
+
+
+def test_what_an_answer_may_cost_includes_its_profile(open_ward: Open) -> None:
+    service = open_ward(NOBODY)
+    session = service.session("alice")
+    with pytest.raises(BudgetExceeded) as found:
+        session.query(TOTAL, within="50%", max_epsilon=0.05)
+    assert found.value.code == "DPQ207"
+    assert spent(service) == Loss.zero(spent(service).definition)
+    release = session.query(TOTAL, within="0.1%", max_epsilon=0.5)
+    assert release.price.epsilon <= 0.5
+    assert release.price.rho == pytest.approx(spent(service).value)
+
+
+def test_a_profile_that_no_query_uses_says_so(open_ward: Open) -> None:
+    never = ("budget: {epsilon: 4,", "query: {profile: never}\nbudget: {epsilon: 4,")
+    service = open_ward(NOBODY, never)
+    for dry_run in (True, False, False):
+        found = service.profile("visits", dry_run=dry_run)
+        assert "profile: never" in found.price.notes[0]
+
+
+def test_of_few_units_a_note_says_that_the_limit_is_a_guess(
+    open_ward: Open, folder: Path
+) -> None:
+    with duckdb.connect(folder / "ward.duckdb") as database:
+        database.execute("DELETE FROM visits WHERE id > 2")
+    notes = open_ward(NOBODY).session("alice").query(TOTAL).notes
+    assert any("its limit is a guess" in note for note in notes)
+    assert not any("at least 0%" in note for note in notes)
