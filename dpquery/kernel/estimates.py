@@ -30,8 +30,9 @@ LARGEST_INTEGER = 2**63 - 1
 """Released whole numbers saturate where SQL's BIGINT ends: post-processing."""
 ONE_IN_TWENTY = 1.645
 """Standard deviations that noise exceeds, in one direction, one time in twenty."""
-SURE = 3.0
-"""Standard deviations that noise hardly ever exceeds."""
+SURE = 9.8
+"""Standard deviations that Laplace noise exceeds, in one direction, one time in two
+million, and Gaussian noise never."""
 
 
 def estimate(estimator: Estimator, readings: Readings) -> Linear | Ratio | None:

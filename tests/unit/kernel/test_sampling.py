@@ -61,6 +61,7 @@ def ask(club: Service, sql: str, epsilon: float = 1.0) -> Release:
     return club.session("alice").query(sql, epsilon=epsilon)
 
 
+@pytest.mark.usefixtures("no_noise")  # of the answer: replicates have theirs
 @pytest.mark.parametrize(
     ("sql", "noisy"),
     [
@@ -125,6 +126,7 @@ def test_a_row_that_is_chosen_by_its_noise_has_its_bar(club: Service) -> None:
     assert bar.low < found.rows[0][1] < bar.high
 
 
+@pytest.mark.usefixtures("no_noise")  # or what is told of bars would be by chance
 def test_what_cannot_be_matched_has_no_bar(club: Service) -> None:
     # which rows there are depends on the noise, and nothing tells them apart
     found = ask(club, f"SELECT n // 100 AS h, SUM(s) AS s FROM {TEAMS} AS t GROUP BY h")
