@@ -133,7 +133,7 @@ def test_a_profile_of_a_query_is_about_its_own_groups(open_ward: Open) -> None:
 
 
 def test_what_was_answered_without_a_profile_is_answered_again(open_ward: Open) -> None:
-    service = open_ward()  # everything is declared
+    service = open_ward(SHARP)  # everything is declared
     session = service.session("alice")
     first = session.query("SELECT SUM(cost) FROM visits")
     service.profile("visits")
