@@ -28,6 +28,18 @@ class Interval(NamedTuple):
     high: float
 
 
+def check_confidence(confidence: object) -> None:
+    """
+    Refuse what is no probability between 0 and 1.
+
+    Raises:
+        ConfigError: DPQ402.
+    """
+    if not isinstance(confidence, int | float) or not 0 < confidence < 1:
+        msg = f"confidence is a number between 0 and 1, not {confidence!r}"
+        raise ConfigError(msg, code="DPQ402", hint="for 95 %, say 0.95")
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """A privacy loss, or what is left of a budget, as (ε, δ)."""
@@ -288,10 +300,7 @@ class Release:
         are *simultaneous*, all of them do together: each may miss with its share of
         the chance only (Bonferroni).
         """
-        number = isinstance(confidence, int | float)
-        if not number or not 0 < confidence < 1:
-            msg = f"confidence is a number between 0 and 1, not {confidence!r}"
-            raise ConfigError(msg, code="DPQ402", hint="for 95 %, say 0.95")
+        check_confidence(confidence)
         found = self._intervals(confidence)
         if simultaneous:
             many = sum(bar is not None for bars in found.values() for bar in bars)

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 LONGEST = 1 << 20
 """Bytes of SQL that are read; the parser's own limit is far below, and says so."""
 
-_EPSILON = re.compile(
-    r"([0-9]{1,10}(\.[0-9]{1,12})?|\.[0-9]{1,12})([eE][+-]?[0-9]{1,2})?"
-)
+_EPSILON = re.compile(r"[0-9]{1,10}(\.[0-9]{1,12})?([eE][+-]?[0-9]{1,2})?")
 
 SqlArgument = Annotated[
     str | None,
@@ -176,8 +174,8 @@ def read_epsilon(text: str | None, option: str = "--epsilon") -> float | None:
     """
     Read ``--epsilon`` strictly: plain digits, above zero.
 
-    >>> read_epsilon("0.2"), read_epsilon(".5"), read_epsilon("1e-3")
-    (0.2, 0.5, 0.001)
+    >>> read_epsilon("0.2"), read_epsilon("1e-3")
+    (0.2, 0.001)
 
     Raises:
         UsageError: It is anything else, such as nan, inf or -1 (DPQ401).
@@ -202,59 +200,46 @@ def read_accuracy(
     as_of: str | None = None,
 ) -> dict[str, Any]:
     """
-    Read ``--within`` and what belongs to it.
+    Read ``--within`` and what belongs to it; the session says what goes together.
 
     Raises:
-        UsageError: They do not go together (DPQ418), or one is no number (DPQ401,
-            DPQ402, DPQ417).
+        UsageError: They do not go together, or one is no number: as the session says.
     """
-    if within is None and (confidence is not None or max_epsilon is not None):
-        raise UsageError(
-            "--confidence and --max-epsilon belong to --within, which is not given",
-            code="DPQ418",
-            hint="for example --within 5% --max-epsilon 1",
-        )
-    if within is None:
+    if within is confidence is max_epsilon is None:
         return {}
-    if epsilon is not None:
-        raise UsageError(
-            "--within and --epsilon exclude one another",
-            code="DPQ418",
-            hint="--within finds the epsilon that it needs; --max-epsilon limits it",
-        )
-    if as_of is not None:
-        raise UsageError(
-            "--as-of shows one earlier answer, and --within asks in rounds",
-            code="DPQ418",
-            hint="leave one of them out",
-        )
-    _check_within(within)
-    return {
+    # not at the top: --help is quick
+    from dpquery.service.accuracy import read_target  # noqa: PLC0415
+    from dpquery.service.question import Question as Asked  # noqa: PLC0415
+
+    chosen: dict[str, Any] = {
         "within": within,
         "confidence": _confidence(confidence),
         "max_epsilon": read_epsilon(max_epsilon, "--max-epsilon"),
     }
-
-
-def _check_within(text: str) -> None:
-    """Refuse what the session would refuse, as a mistake of the command line's."""
-    from dpquery.service.accuracy import amount_of  # noqa: PLC0415 -- --help is quick
-
     try:
-        amount_of(text)
+        read_target(Asked("", read_epsilon(epsilon), **chosen), as_of)
     except ConfigError as failure:
         raise UsageError(
-            f"--{failure.message}",
+            _as_options(failure.message),
             code=failure.code,
-            hint="for example --within 25 (± 25 on every noisy value) or --within 5%",
+            hint=_as_options(failure.hint or ""),
         ) from None
+    return chosen
 
 
-def _confidence(text: str | None) -> float | None:
-    if text is None:
-        return None
-    value = float(text) if re.fullmatch(r"0?\.[0-9]{1,9}", text) else 0.0
-    if 0 < value < 1:
-        return value
-    msg = f"--confidence is a number between 0 and 1, not {text[:40]!r}"
-    raise UsageError(msg, code="DPQ402", hint="for 95 %, say 0.95")
+def _as_options(text: str) -> str:
+    """
+    Name the session's parameters as the command line does.
+
+    >>> _as_options("max_epsilon belongs to within")
+    '--max-epsilon belongs to --within'
+    """
+    names = r"\b(within|confidence|max_epsilon|epsilon|as_of)\b"
+    return re.sub(names, lambda m: "--" + m[0].replace("_", "-"), text)
+
+
+def _confidence(text: str | None) -> float | str | None:
+    """Return a number, or for the session to refuse what is none."""
+    if text is not None and re.fullmatch(r"0?\.[0-9]{1,9}", text):
+        return float(text)
+    return text

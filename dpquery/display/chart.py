@@ -53,7 +53,7 @@ def chart(
 
     Raises:
         ConfigError: there is no such column, or no number (DPQ460), or *confidence*
-            is no probability (DPQ402).
+            is no probability.
     """
     layout = lay_out(release, x, y)
     bars = release.intervals(confidence)

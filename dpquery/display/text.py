@@ -141,7 +141,8 @@ def shown(cell: Cell, bar: Interval | None, *, count: bool = False) -> str:
         return f"{short(found.value)} ± ∞"
     if half <= 0:
         return short(found.value)
-    return _with_half(found.value, half, _most_decimals(cell, half))
+    size = max(abs(float(cell)), half)  # a count keeps its width when it is drawn at 0
+    return _with_half(found.value, half, size, _most_decimals(cell, half))
 
 
 TOO_LONG = 1e15
@@ -150,9 +151,8 @@ NEGLIGIBLE = 1e-9
 """An error bar that is smaller than this part of its number does not round it."""
 
 
-def _with_half(value: float, half: float, most: int) -> str:
-    """Return ``value ± half``, with two digits of *half*, at *most* decimals."""
-    size = max(abs(value), half)
+def _with_half(value: float, half: float, size: float, most: int) -> str:
+    """Return ``value ± half``, two digits of *half*, for a number of about *size*."""
     digits = 1 - math.floor(math.log10(half))
     if half < NEGLIGIBLE * size:
         return f"{short(value)} ± {_power(f'{half:.1e}')}"

@@ -30,9 +30,6 @@ LARGEST_INTEGER = 2**63 - 1
 """Released whole numbers saturate where SQL's BIGINT ends: post-processing."""
 ONE_IN_TWENTY = 1.645
 """Standard deviations that noise exceeds, in one direction, one time in twenty."""
-SURE = 9.8
-"""Standard deviations that Laplace noise exceeds, in one direction, one time in two
-million, and Gaussian noise never."""
 
 
 def estimate(estimator: Estimator, readings: Readings) -> Linear | Ratio | None:
@@ -107,8 +104,7 @@ def _counted(moment: Moment, readings: Readings) -> tuple[float, float]:
 
 def _absent(presence: Units, readings: Readings) -> bool:
     """Return whether surely no unit has a value: then SQL's sum is NULL."""
-    number, deviation = _counted(presence, readings)
-    return number + SURE * deviation < 1
+    return float(readings[presence].value) + readings[presence].surely < 1
 
 
 def _too_few(presence: Units, readings: Readings) -> bool:

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 from dpquery.accounting.allocation import split
 from dpquery.accounting.loss import Loss
-from dpquery.errors import DPQueryError
 from dpquery.kernel.measurement import union_sizes, units_by_size
 from dpquery.kernel.payload import Published, to_text
-from dpquery.kernel.release import asked_of, failed
+from dpquery.kernel.release import asked_of, untold
 from dpquery.kernel.stored import StoredReadings, read
 from dpquery.ledger.chain import digest
 from dpquery.ledger.records import Charge, NewMeasurement, Outdated, View
@@ -167,12 +166,12 @@ def measure(
     backends: Backends,
     *,
     of_analyst: bool = True,
-) -> str | None:
+) -> None:
     """
-    Measure histograms, *each* for its loss, in one charge; return the release's id.
+    Measure histograms, *each* for its loss, in one charge.
 
-    What others have measured meanwhile is left out; ``None``: nothing was left. Without
-    *of_analyst* the dataset pays alone.
+    What others have measured meanwhile is left out. Without *of_analyst* the dataset
+    pays alone.
 
     Raises:
         BudgetExceeded: nothing was charged.
@@ -183,9 +182,9 @@ def measure(
         known = Profiles(backends.ledger, asked, each)
         left = {one: known.newest(one) for one in missing if known.lookup(one) is None}
         if not left:
-            return None
+            return
         try:
-            return _measured(left, each, asked, backends, of_analyst=of_analyst)
+            _measured(left, each, asked, backends, of_analyst=of_analyst)
         except Outdated:  # somebody has just measured one of them
             continue
 
@@ -197,27 +196,22 @@ def _measured(
     backends: Backends,
     *,
     of_analyst: bool,
-) -> str:
+) -> None:
     statements = [_statements(one) for one in missing]
     tables = frozenset().union(*(s.tables for several in statements for s in several))
     charge = _charge(missing, each, asked, of_analyst=of_analyst)
     lease = backends.ledger.reserve(replace(charge, tables=tuple(sorted(tables))))
-    try:
+    with untold():
         found = [
             _drawn(one, lowered, each, backends)
             for one, lowered in zip(missing, statements, strict=True)
         ]
         payload = to_text(_published([*missing], found))
-    except DPQueryError:
-        raise
-    except Exception:  # noqa: BLE001 -- a cause could tell something of a row
-        raise failed() from None
     texts = {
         name: readings.text()
         for name, readings in zip(lease.measurements, found, strict=True)
     }
     backends.ledger.settle(lease, payload, texts)
-    return lease.release_id
 
 
 def _drawn(

@@ -15,7 +15,7 @@ from fractions import Fraction
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from dpquery.kernel.estimates import LARGEST_INTEGER, SURE, few, typed, value
+from dpquery.kernel.estimates import LARGEST_INTEGER, few, typed, value
 from dpquery.kernel.spreads import below_zero
 from dpquery.noise.calibration import Law
 from dpquery.noise.intervals import HALF_A_ROW
@@ -45,6 +45,7 @@ class Drawn:
 
     value: float
     deviation: float
+    surely: float
 
 
 class Current(dict[int, Drawn]):
@@ -89,7 +90,7 @@ class Redraw:
                 numbers: list[Any] = [_whole(x) for x in cells] if integer else cells
                 if presence is None:
                     return numbers
-                sure = SURE * group.readings[presence].deviation
+                sure = group.readings[presence].surely
                 counts = self.moment(presence, group)
                 pairs = zip(numbers, counts, strict=True)
                 return [None if n + sure < 1 else x for x, n in pairs]
@@ -131,7 +132,10 @@ class Redraw:
         if isinstance(column.estimator, SpreadEstimator):
             lift = below_zero(column.estimator, group.readings)
         current = Current(
-            {id(m): Drawn(0.0, group.readings[m].deviation) for m, _ in read}
+            {
+                id(m): Drawn(0.0, group.readings[m].deviation, group.readings[m].surely)
+                for m, _ in read
+            }
         )
         readings: Any = current
         found = []

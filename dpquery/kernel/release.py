@@ -6,6 +6,7 @@ fails afterwards says the same whatever the cause.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ from dpquery.ledger.records import Charge, Outdated, View
 from dpquery.sql.lowering.relations import parameter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from dpquery.engines.base import Engine, Limits
     from dpquery.engines.released import ReleasedDatabase
@@ -249,13 +250,9 @@ def _tables(statements: list[Statements]) -> tuple[str, ...]:
 
 def _run(run: _Run, statements: list[Statements]) -> tuple[str, list[tuple[Use, str]]]:
     """Return the answer as text, and what was measured; failures read the same."""
-    try:
+    with untold():
         run.measure(statements)
         return to_text(run.published()), run.fresh
-    except DPQueryError:
-        raise
-    except Exception:  # noqa: BLE001 -- a cause could tell something of a row
-        raise failed() from None
 
 
 ATTEMPTS = 5
@@ -275,11 +272,22 @@ def asked_of(
     return engine.execute(Statement(lowered.text, tables, functions, given))
 
 
-def failed() -> EngineFailure:
-    """Return the one text for whatever went wrong after the charge."""
-    msg = "the query could not be answered; its charge stands"
-    hint = "the same text for every cause: a cause could tell something of the data"
-    return EngineFailure(msg, code="DPQ502", hint=hint)
+@contextmanager
+def untold() -> Iterator[None]:
+    """
+    Give one text to whatever goes wrong after the charge.
+
+    Raises:
+        EngineFailure: DPQ502, something did; or as the engine and the ledger do.
+    """
+    try:
+        yield
+    except DPQueryError:
+        raise
+    except Exception:  # noqa: BLE001 -- a cause could tell something of a row
+        msg = "the query could not be answered; its charge stands"
+        hint = "the same text for every cause: a cause could tell something of the data"
+        raise EngineFailure(msg, code="DPQ502", hint=hint) from None
 
 
 @dataclass(slots=True)

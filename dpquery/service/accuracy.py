@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dpquery.errors import BudgetExceeded, ConfigError
 from dpquery.kernel.targets import Target
+from dpquery.results import check_confidence
 from dpquery.service.access import epsilon_to_spend
 
 if TYPE_CHECKING:
@@ -28,15 +29,12 @@ def read_target(question: Question, as_of: str | None = None) -> Target | None:
     Return how exact a question's answer is to be; ``None``: it does not say.
 
     Raises:
-        ConfigError: DPQ417, it is no accuracy; DPQ402, no confidence; DPQ418, it is
-            asked for beside an epsilon, or there is only half of it.
+        ConfigError: DPQ417, it is no accuracy; DPQ418, it is asked for beside an
+            epsilon, or there is only half of it; as :func:`check_confidence`.
     """
     confidence = question.confidence
     if confidence is not None:
-        number = isinstance(confidence, int | float)
-        if not number or not 0 < confidence < 1:
-            msg = f"confidence is a number between 0 and 1, not {confidence!r}"
-            raise ConfigError(msg, code="DPQ402", hint="for 95 %, say 0.95")
+        check_confidence(confidence)
     if question.within is None:
         if confidence is not None or question.max_epsilon is not None:
             msg = "confidence and max_epsilon belong to within, which is not given"

@@ -65,8 +65,10 @@ def test_a_count_below_zero_keeps_its_width(cell: int, half: float) -> None:
     assert found.high >= max(0, bar.high)
     text = shown(cell, bar, count=True)
     assert not text.startswith("-")
-    width = float(text.split(" ± ")[1])
-    assert abs(width - half) <= max(0.6, 0.06 * half)  # two digits, whole numbers
+    assert (
+        text.split(" ± ")[1]
+        == shown(abs(cell), bar_of(abs(cell), half)).split(" ± ")[1]
+    )
 
 
 def bar_of(value: float, half: float) -> Interval:

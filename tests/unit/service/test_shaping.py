@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from itertools import accumulate
+from itertools import accumulate, cycle
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from dpquery.errors import QueryRefused
+from dpquery.kernel import measurement
+from dpquery.noise.calibration import Additive
 from dpquery.service import Service
 
 from .test_release_store import DATA, POLICY, spent
@@ -48,6 +50,17 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield opened
 
 
+@pytest.fixture
+def known_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add the same noise each time, of both signs and of a sum above zero."""
+
+    def measured(noise: Additive, exact: list[int], _: object) -> list[int]:
+        times = cycle((1.5, -1.0, 0.5, -0.7, 2.0))
+        return [x + round(noise.scale * next(times)) for x in exact]
+
+    monkeypatch.setattr(measurement, "measure", measured)
+
+
 def test_cells_are_not_negative_and_their_total_stays(service: Service) -> None:
     session = service.session("alice")
     raw = session.query(BY_DAY)
@@ -63,6 +76,7 @@ def test_cells_are_not_negative_and_their_total_stays(service: Service) -> None:
     assert not any("non-negative" in note for note in raw.notes)
 
 
+@pytest.mark.usefixtures("known_noise")
 def test_it_is_free_for_a_known_answer(service: Service) -> None:
     """The measurement is the same; the answers are two, and each is given again."""
     session = service.session("alice")
@@ -74,8 +88,7 @@ def test_it_is_free_for_a_known_answer(service: Service) -> None:
     assert spent(service) == before
     assert shaped.price.epsilon == running.price.epsilon == 0
     assert shaped.rows != raw.rows
-    assert running.rows != raw.rows
-    assert len({raw.id, shaped.id, running.id}) == 3
+    assert running.rows not in (raw.rows, shaped.rows)
     for options, release in (
         ({}, raw),
         ({"nonnegative": True}, shaped),
