@@ -54,9 +54,13 @@ class Expected:
 
     column: str
     half_width: float | None
-    """Half of the 95 % interval; ``None`` where it depends on the data."""
+    """Half of the 95 % interval; ``None`` where it depends on the data, infinite where
+    the noise would make a value of what is assumed NULL."""
     assuming: str | None = None
     """What is taken to be so, where the error depends on the data: nobody looked."""
+    rank_error: float | None = None
+    """How many rows a quantile, MIN or MAX will be off at 95 %: how far that is in the
+    column's own unit depends on the data. ``None`` for other columns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,6 +264,7 @@ def _price_json(cost: Price) -> str:
                 "column": each.column,
                 "half_width": _finite(each.half_width),
                 "assuming": each.assuming,
+                "rank_error": _finite(each.rank_error),
             }
             for each in cost.expected
         ],

@@ -117,11 +117,7 @@ def _sheet(files: Sequence[Path], found: Sequence[Simulated], form: Format) -> S
             why,
         ]
         if wide:
-            halves = [
-                f"{one.column} ± {talk.number(one.half_width)}"
-                for one in each.expected
-                if one.half_width is not None
-            ]
+            halves = [said for one in each.expected if (said := talk.plus_minus(one))]
             row += [each.price.delta, "; ".join(halves) or None, each.sql]
         rows.append(tuple(row))
     return Sheet(tuple(columns), rows)

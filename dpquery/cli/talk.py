@@ -20,7 +20,7 @@ from dpquery.errors import ConfigError, DPQueryError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dpquery.results import Amount, Budget, Price, Release
+    from dpquery.results import Amount, Budget, Expected, Price, Release
 
 PATIENCE = 1.0
 """Seconds without an answer before a terminal is told that work goes on."""
@@ -277,14 +277,30 @@ def _before_and_after(price: Price, budget: Budget) -> str:
 
 
 def _expected(price: Price) -> str:
-    parts = [
-        f"{printable(each.column)} ± {number(each.half_width)}"
-        + (f" for {each.assuming}" if each.assuming else "")
-        if each.half_width is not None
-        else f"{printable(each.column)}: depends on the data"
-        for each in price.expected
-    ]
-    return " · ".join(parts) + "     (95 %)"
+    return " · ".join(map(_expectation, price.expected)) + "     (95 %)"
+
+
+def _expectation(each: Expected) -> str:
+    said = plus_minus(each)
+    if said is None:
+        return f"{printable(each.column)}: depends on the data"
+    return said + (f" for {each.assuming}" if each.assuming else "")
+
+
+def plus_minus(each: Expected) -> str | None:
+    """
+    Say how exact one column will be; ``None``: that depends on the data.
+
+    >>> from dpquery.results import Expected
+    >>> plus_minus(Expected("mean", 2.861, "a group of 1,000 rows"))
+    'mean ± 2.86'
+    >>> plus_minus(Expected("median", None, None, 14.2))
+    'median ± 14.2 rows in rank'
+    """
+    name = printable(each.column)
+    if each.rank_error is not None:
+        return f"{name} ± {number(each.rank_error)} rows in rank"
+    return None if each.half_width is None else f"{name} ± {number(each.half_width)}"
 
 
 def _stats(price: Price, remaining: Amount | None, release: Release | None) -> None:

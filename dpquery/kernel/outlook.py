@@ -6,16 +6,22 @@ many rows it is of, which is private: it is computed for a group of a stated siz
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from dpquery.kernel.estimates import estimate
+from dpquery.kernel.off_by import WORDS as EVENLY
+from dpquery.kernel.off_by import off_by
 from dpquery.kernel.readings import Noisy
-from dpquery.kernel.spreads import spread_error
+from dpquery.kernel.spreads import bounds_of, spread_error
+from dpquery.kernel.typical import SPREAD, WORDS, pair_error, typical
 from dpquery.noise.intervals import interval
 from dpquery.plan.aggregates import (
     DistinctTotal,
     LinearEstimator,
+    PairEstimator,
+    RankEstimator,
     RatioEstimator,
     Rows,
     SpreadEstimator,
@@ -23,6 +29,7 @@ from dpquery.plan.aggregates import (
 )
 from dpquery.plan.analysis.clips import mean, units
 from dpquery.plan.analysis.partitions import listed_groups
+from dpquery.plan.rewrite.decompose_aggregates import moments_of
 from dpquery.results import Expected
 
 if TYPE_CHECKING:
@@ -33,9 +40,6 @@ if TYPE_CHECKING:
 
 ROWS = 1000
 """Rows of a group of which nothing is known."""
-SPREAD = 3
-"""Standard deviations from the middle of a value's bounds to their ends: as of values
-that are normal within them."""
 
 
 def rows_of_a_group(priced: PricedStep) -> tuple[int, str]:
@@ -68,20 +72,36 @@ def _rows_by_profile(priced: PricedStep) -> int | None:
 
 
 def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ...]:
-    """Return the half width to expect of every noisy column; ``None``: unknown yet."""
+    """
+    Return the error to expect of every noisy column; ``None``: unknown yet.
+
+    Half an interval; of values that are chosen, how many rows they may be off.
+    """
     found = []
     for output in prepared.program.post.outputs or ():
         if output.cell is None:
             continue
         step, column = prepared.column(output.cell.levels[0], output.cell.column)
         half = half_width(step, column, confidence)
+        rows = off_by(step, column, confidence)
         if step.step.missing:  # its limits are not known yet
-            half = None
-        assuming = None
-        if isinstance(column.estimator, RatioEstimator | SpreadEstimator):
-            _, assuming = rows_of_a_group(step)
-        found.append(Expected(output.name, half, assuming))
+            half = rows = None
+        found.append(Expected(output.name, half, assumption(step, column), rows))
     return tuple(found)
+
+
+def assumption(step: PricedStep, column: ReleasedColumn) -> str | None:
+    """Return what is assumed of a column, in words; ``None``: nothing needs to be."""
+    _, words = rows_of_a_group(step)
+    match column.estimator:
+        case RatioEstimator() | SpreadEstimator():
+            return words
+        case PairEstimator():
+            return f"{words}, {WORDS}"
+        case RankEstimator():
+            return EVENLY
+        case _:
+            return None
 
 
 def half_width(
@@ -100,6 +120,8 @@ def half_width(
             }
         case SpreadEstimator():
             return _of_a_spread(step, estimator, confidence)
+        case PairEstimator():
+            return _of_a_pair(step, estimator, confidence)
         case _:
             return None
     found = estimate(estimator, readings)
@@ -127,11 +149,26 @@ def _of_a_spread(
     return -NormalDist().inv_cdf((1 - confidence) / 2) * error
 
 
+def _of_a_pair(step: PricedStep, estimator: PairEstimator, confidence: float) -> float:
+    """
+    Return half the interval of a correlation or the like; at most half its range.
+
+    Infinite where the noise would make it NULL.
+    """
+    rows, _ = rows_of_a_group(step)
+    readings = {each: _reading(step, each, 0) for each in moments_of(estimator)}
+    error = pair_error(estimator, rows, readings)
+    z = -NormalDist().inv_cdf((1 - confidence) / 2)
+    low, high = bounds_of(estimator)
+    return min(z * error, (high - low) / 2) if math.isfinite(error) else error
+
+
 def assumed_value(step: PricedStep, column: ReleasedColumn) -> float:
     """
     Return the size that a value is taken to have, for targets in per cent.
 
-    Rows count one each, and values lie half way to the farther of their bounds.
+    Rows count one each, and values lie half way to the farther of their bounds. A
+    standard deviation is a third of half their width; for pairs, see typical.py.
     """
     rows, _ = rows_of_a_group(step)
     match column.estimator:
@@ -139,6 +176,11 @@ def assumed_value(step: PricedStep, column: ReleasedColumn) -> float:
             return max(abs(float(c)) * rows * _typical(moment) for c, moment in terms)
         case RatioEstimator(value=value):
             return float(value.grid) * max(abs(value.low), abs(value.high), 1) / 2
+        case SpreadEstimator(kind=kind, total=total):
+            deviation = float(total.value.grid) * total.value.reach / SPREAD
+            return deviation if kind.root else deviation**2
+        case PairEstimator():
+            return typical(column.estimator, rows).size
         case _:
             msg = "no size is assumed of this"
             raise ValueError(msg)

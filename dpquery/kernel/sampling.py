@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from dpquery.kernel.ends import ends_of
 from dpquery.kernel.postprocess import numbers
 from dpquery.kernel.redraw import Redraw
+from dpquery.kernel.spreads import bounds_of
 from dpquery.noise.sampled import sampled
-from dpquery.plan.aggregates import PairEstimator, PairKind, SpreadEstimator
 from dpquery.plan.program import REPLICATES
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dpquery.kernel.pricing import PricedStep
     from dpquery.kernel.readings import Group
     from dpquery.noise.sampled import Sampled
-    from dpquery.plan.aggregates import Estimator
     from dpquery.plan.program import ReleasedColumn, Replicated
 
 COUNTS = (999, 399, 199, 99)
@@ -274,18 +273,3 @@ def _number(cell: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
-
-
-def bounds_of(estimator: Estimator) -> tuple[float, float]:
-    """Return what a statistic cannot be beyond."""
-    match estimator:
-        case SpreadEstimator():
-            return 0.0, math.inf
-        case PairEstimator(kind=PairKind.CORR):
-            return -1.0, 1.0
-        case PairEstimator(kind=PairKind.REGR_R2):
-            return 0.0, 1.0
-        case PairEstimator(kind=PairKind.REGR_SXX | PairKind.REGR_SYY):
-            return 0.0, math.inf
-        case _:
-            return -math.inf, math.inf

@@ -6,11 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dpquery.plan.aggregates import PairKind, Present, Square, Total
+from dpquery.plan.aggregates import (
+    PairEstimator,
+    PairKind,
+    Present,
+    SpreadEstimator,
+    Square,
+    Total,
+)
 
 if TYPE_CHECKING:
     from dpquery.kernel.readings import Readings
-    from dpquery.plan.aggregates import PairEstimator, SpreadEstimator
+    from dpquery.plan.aggregates import Estimator
 
 HALF_A_ROW = 0.5
 """Over fewer rows than this, a statistic is NULL, as SQL's over none is."""
@@ -141,3 +148,18 @@ def _moments(
         variance=variance * grid**2,
         error=error / rows * grid**2,
     )
+
+
+def bounds_of(estimator: Estimator) -> tuple[float, float]:
+    """Return what a statistic cannot be beyond."""
+    match estimator:
+        case SpreadEstimator():
+            return 0.0, math.inf
+        case PairEstimator(kind=PairKind.CORR):
+            return -1.0, 1.0
+        case PairEstimator(kind=PairKind.REGR_R2):
+            return 0.0, 1.0
+        case PairEstimator(kind=PairKind.REGR_SXX | PairKind.REGR_SYY):
+            return 0.0, math.inf
+        case _:
+            return -math.inf, math.inf

@@ -164,6 +164,7 @@ class FakeSession:
     """Answers everything with the same release, and remembers what was asked."""
 
     release: Release = field(default_factory=make_release)
+    cost: Price = PRICE
     failure: BaseException | None = None
     asked: list[tuple[str, float | None, str]] = field(default_factory=list)
     priced: list[tuple[str, float | None, str]] = field(default_factory=list)
@@ -199,7 +200,7 @@ class FakeSession:
         self.options = options
         if self.failure is not None:
             raise self.failure
-        return PRICE
+        return self.cost
 
     def budget(self) -> Budget:
         return Budget(Amount(3, 1e-6), Amount(0, 0), Amount(3, 1e-6), lambda _: 15)

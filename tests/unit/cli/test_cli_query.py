@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dpquery.cli.talk import PATIENCE
-from dpquery.results import Interval
+from dpquery.results import Expected, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -278,13 +278,44 @@ def test_dry_run_as_json(command: Command) -> None:
         "remaining": {"epsilon": 2.8, "delta": 9e-7},
         "queries_left": 14,
         "expected": [
-            {"column": "count", "half_width": 12.2, "assuming": None},
-            {"column": "total", "half_width": 1894.3, "assuming": None},
-            {"column": "m", "half_width": None, "assuming": None},
+            {
+                "column": "count",
+                "half_width": 12.2,
+                "assuming": None,
+                "rank_error": None,
+            },
+            {
+                "column": "total",
+                "half_width": 1894.3,
+                "assuming": None,
+                "rank_error": None,
+            },
+            {
+                "column": "m",
+                "half_width": None,
+                "assuming": None,
+                "rank_error": None,
+            },
         ],
         "notes": ["wards with few patients may be missing"],
     }
     assert got.err == DRY
+
+
+def test_a_dry_run_says_what_is_chosen_in_rows(command: Command, service: Fake) -> None:
+    cost = service.session_.cost
+    chosen = Expected("m", None, "a larger group", 14.21)
+    service.session_.cost = replace(cost, expected=(chosen,))
+    got = command("price", SQL, "--format", "json")
+    assert "expect       m ± 14.2 rows in rank for a larger group     (95 %)" in got.err
+    assert json.loads(got.out)["expected"] == [
+        {
+            "column": "m",
+            "half_width": None,
+            "assuming": "a larger group",
+            "rank_error": 14.21,
+        }
+    ]
 
 
 def test_dry_run_says_which_format_it_has_not(command: Command) -> None:
