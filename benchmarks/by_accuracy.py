@@ -2,8 +2,9 @@
 Ask by accuracy: how often the target holds, and what it costs beside the least price.
 
 ``python -m benchmarks.by_accuracy``: a table of people, one row each, is asked for
-counts, sums and averages, in all and by group, within an amount and within 5 %. Every
-run is an analyst of their own, under a policy that shares nothing between analysts.
+counts, sums, averages, variances, correlations and quotients, in all and by group,
+within an amount and within 5 %. Every run is an analyst of their own, under a policy
+that shares nothing between analysts.
 Printed are, for each question,
 
 * the part of all released values whose error is within the target; 95 % are meant to
@@ -92,6 +93,20 @@ CASES = (
     Case(
         "average 5 % by kind", "SELECT kind, AVG(age) FROM people GROUP BY kind", "5%"
     ),
+    Case("deviation ± 1", "SELECT STDDEV(age) FROM people", 1),
+    Case("variance 5 %", "SELECT VAR_POP(cost) FROM people", "5%"),
+    Case(
+        "variance 5 % by kind",
+        "SELECT kind, VAR_POP(age) FROM people GROUP BY kind",
+        "5%",
+    ),
+    Case(
+        "correlation ± 0.1", "SELECT CORR(age, cost) FROM people WHERE age < cost", 0.1
+    ),
+    Case(
+        "slope 5 %", "SELECT REGR_SLOPE(age, cost) FROM people WHERE age < cost", "5%"
+    ),
+    Case("quotient 5 %", "SELECT SUM(cost) / COUNT(*) FROM people", "5%"),
 )
 
 

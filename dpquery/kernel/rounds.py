@@ -18,23 +18,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dpquery.accounting.loss import AMOUNT_UNITS, Definition, Loss
 from dpquery.errors import BudgetExceeded
+from dpquery.kernel.needs import Need, Target, need_of
 from dpquery.kernel.notes import notes
-from dpquery.kernel.outlook import rows_of_a_group
+from dpquery.kernel.outlook import assumption, rows_of_a_group
 from dpquery.kernel.pieces import Kind, pieces_of
 from dpquery.kernel.pricing import SMALLEST_SHARE, weights
 from dpquery.kernel.targets import (
     Losses,
-    Need,
-    Target,
     cheapest,
+    columns_of,
     completed,
+    computed_columns,
     factors,
     is_closed,
-    need_of,
     repriced,
     targeted,
 )
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.release import Answer
+    from dpquery.plan.program import Output
 
     Ask = Callable[[Prepared], Answer]
     Epsilon = Callable[[Loss], float]
@@ -107,6 +109,8 @@ class _Rounds:
         needs = self._needs(answer)
         every = [need for each in needs.values() for need in each]
         self.count += 1
+        if not every and answer.published.rows:
+            return None, "nothing here has an interval to go by: ask with epsilon"
         if every and all(need.reached for need in every):
             return None, self._reached(every)
         if not self.lossless:
@@ -115,7 +119,7 @@ class _Rounds:
         for name, each in needs.items():
             far = [need for need in each if not need.reached]
             within = [n for n in far if self._may_be_reached(losses, name, n)]
-            hopeless += len(far) - len(within)
+            hopeless += sum(need.known for need in far) - len(within)
             if within:
                 factor[name] = max(self._growth(need) for need in within)
         said = self._stopped(every, hopeless)
@@ -128,6 +132,8 @@ class _Rounds:
 
     def _may_be_reached(self, losses: Losses, name: str, need: Need) -> bool:
         """Return whether the limit allows a value to reach the target at all."""
+        if not need.known:
+            return False
         asked = self._multiplied(losses, {name: max(need.least, 1.0)})
         return _sum(asked) <= self.left
 
@@ -177,9 +183,33 @@ class _Rounds:
         if not self.lossless:
             rows = self._wanted_rows(answer)
         found = {}
-        for name, cells in published.estimates.items():
-            found[name] = [need_of(cells[at], self.rules.target) for at in rows]
+        for name in dict.fromkeys((*published.estimates, *self._named)):
+            place = published.columns.index(name)
+            bars = published.estimates.get(name)
+            cells = [
+                (published.rows[at][place], None if bars is None else bars[at])
+                for at in rows
+            ]
+            found[name] = [
+                need_of(bar, self.rules.target, cell)
+                for cell, bar in cells
+                if bar is not None or self._may_be_a_number(name, cell)
+            ]
         return found
+
+    @property
+    def _named(self) -> list[str]:
+        """The columns that the target is for, by their names."""
+        return [output.name for output in targeted(self.usual)]
+
+    def _may_be_a_number(self, name: str, cell: object) -> bool:
+        """Return whether a cell is a number, or NULL for noise and not by a CASE."""
+        if cell is not None:
+            number = isinstance(cell, int | float | Decimal)
+            return number and not isinstance(cell, bool)
+        post = self.usual.program.post
+        smooth = post.replicated is None or post.replicated.smooth
+        return smooth or name not in {o.name for o in computed_columns(self.usual)}
 
     def _wanted_rows(self, answer: Answer) -> list[int]:
         """
@@ -190,7 +220,9 @@ class _Rounds:
         """
         published = answer.published
         keys = [
-            at for at, n in enumerate(published.columns) if n not in published.estimates
+            at
+            for at, name in enumerate(published.columns)
+            if name not in published.estimates and name not in self._named
         ]
         named = [tuple(row[at] for at in keys) for row in published.rows]
         if self.wanted is None and named:
@@ -216,6 +248,10 @@ class _Rounds:
         if hopeless:
             many = "1 value is" if hopeless == 1 else f"{hopeless} values are"
             said += f"; {many} too small to be that exact below it"
+        untold = sum(not need.known for need in needs)
+        if untold:
+            many = "1 value has" if untold == 1 else f"{untold} values have"
+            said += f"; {many} no interval to go by: ask with epsilon for those"
         return said
 
     def _worst(self, needs: list[Need]) -> str | None:
@@ -240,12 +276,7 @@ def first_losses(usual: Prepared, rules: Rules) -> Losses:
     share = min(rules.limit.amount * OF_WITHHOLDING, _pilot(usual))
     if any(each.step.withholds for each in usual.steps):
         share = rules.limit.amount * OF_WITHHOLDING
-    shares = [weights(each.step) for each in usual.steps]
-    whole = sum(map(sum, shares))
-    return tuple(
-        tuple(max(math.floor(share * w / whole), SMALLEST_SHARE) for w in each)
-        for each in shares
-    )
+    return _shared(usual, share)
 
 
 def _pilot(usual: Prepared) -> float:
@@ -292,15 +323,42 @@ def by_price(usual: Prepared, rules: Rules) -> tuple[Prepared, tuple[str, ...]]:
     Raises:
         QueryRefused: DPQ142, there is no column whose error can be set.
     """
+    outputs = targeted(usual)
+    computed = ", ".join(repr(o.name) for o in outputs if o.cell is None)
+    if all(output.cell is None for output in outputs):
+        said = f"the error of {computed} is known with the answer only: this is the "
+        most = repriced(usual, _shared(usual, rules.limit.amount))
+        return most, (f"{said}most that it may cost",)
     prepared = repriced(usual, cheapest(usual, rules.target))
     found = []
     if not is_closed(usual, rules.target):
-        _, words = rows_of_a_group(usual.steps[0])
+        words = _assumptions(usual, outputs)
         found.append(f"an estimate, for {words}: the price depends on the data")
+    if computed:
+        said = f"the error of {computed} is known with the answer only: it may cost "
+        found.append(f"{said}more")
     if prepared.loss.amount > rules.limit.amount:
-        most = rules.epsilon(rules.limit)
-        found.append(f"this is more than one query may cost, ε {most:.3g}")
+        limit = rules.epsilon(rules.limit)
+        found.append(f"this is more than one query may cost, ε {limit:.3g}")
     return prepared, tuple(found)
+
+
+def _assumptions(usual: Prepared, outputs: Iterable[Output]) -> str:
+    """Return what the price of a target assumes, in words."""
+    _, rows = rows_of_a_group(usual.steps[0])
+    each = (column for output in outputs for column in columns_of(usual, output))
+    words = (assumption(usual.steps[at], column) for at, column in each)
+    return "; ".join(dict.fromkeys(w for w in words if w is not None)) or rows
+
+
+def _shared(usual: Prepared, amount: float) -> Losses:
+    """Return an amount as the losses of all measurements, shared as usual."""
+    shares = [weights(each.step) for each in usual.steps]
+    whole = sum(map(sum, shares))
+    return tuple(
+        tuple(max(math.floor(amount * w / whole), SMALLEST_SHARE) for w in each)
+        for each in shares
+    )
 
 
 def _losses(prepared: Prepared) -> Losses:

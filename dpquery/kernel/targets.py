@@ -1,14 +1,14 @@
-"""Asking by accuracy: what a target says of a cell, and what it costs in closed form.
+"""Asking by accuracy: which measurements a target is for, and what they cost for it.
 
 Noise of standard deviation σ has ρ = Δ²/(2σ²), so that a target of ± alpha is a loss
 before anything is measured (theory.md 4.6). Where the error depends on the data, as of
-averages and of targets in per cent, the same is computed for assumed groups.
+averages, of statistics and of targets in per cent, the same is computed for assumed
+groups. What is computed from several of them has no price before it is answered.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dpquery.accounting.loss import Loss
@@ -16,103 +16,35 @@ from dpquery.errors import QueryRefused
 from dpquery.kernel.outlook import assumed_value, half_width
 from dpquery.kernel.prepare import with_steps
 from dpquery.kernel.pricing import SMALLEST_SHARE, priced, weights, with_losses
-from dpquery.noise.intervals import Linear, Ratio, interval, point
-from dpquery.plan.aggregates import LinearEstimator, RatioEstimator
+from dpquery.plan.aggregates import (
+    LinearEstimator,
+    PairEstimator,
+    RankEstimator,
+    RatioEstimator,
+    SpreadEstimator,
+)
 from dpquery.plan.rewrite.decompose_aggregates import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from dpquery.kernel.needs import Target
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.pricing import PricedStep
-    from dpquery.noise.intervals import Estimate
     from dpquery.plan.aggregates import Moment
     from dpquery.plan.program import Output, ReleasedColumn
-    from dpquery.results import Interval
 
 Losses = tuple[tuple[int, ...], ...]
 """For each release, what each of its measurements may spend, in the ledger's units."""
-NARROW = 0.3
-"""Intervals that are at most this part of their values say what is needed."""
-NARROW_COUNT = 0.1
-"""The same of the number of rows that an average is of: its error is inverse to it."""
-CLAMPED = 4.0
-"""How much better a ratio is asked for at most, while its interval is cut off."""
 _HALVINGS = 100
 """Steps of a search: each halves a factor of at most 2^40, down to a unit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """How exact every noisy value is to be."""
-
-    amount: float
-    """Half the width of the interval, or the part of the value that it may be."""
-    relative: bool
-    confidence: float = 0.95
-
-    def __str__(self) -> str:
-        return f"{100 * self.amount:.4g} %" if self.relative else f"{self.amount:.6g}"
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """How far one released value is from a target."""
-
-    error: float
-    """Half its interval; for targets in per cent, as a part of the value."""
-    least: float
-    """How many times narrower its interval must be, if noise made it look small."""
-    next: float
-    """How many times narrower it shall be: what the released value says, once that is
-    known well, and *least* before."""
-    reached: bool
-
-
-def need_of(estimate: Estimate | None, target: Target) -> Need:
-    """
-    Return how far a released value is from *target*; ``None``: it is NULL so far.
-
-    In per cent: z sd <= alpha (abs(value) - z sd), so that the error is within alpha of
-    any value in the interval (theory.md 4.6). It reads released numbers only.
-    """
-    value = point(estimate) if isinstance(estimate, Linear | Ratio) else None
-    if estimate is None or value is None:  # an average over hardly any rows, it seems
-        return Need(math.inf, CLAMPED, CLAMPED, reached=False)
-    bar = interval(estimate, target.confidence)
-    half = max(bar.high - value, value - bar.low)
-    rows = _rows_may_be(estimate, target.confidence)
-    if not target.relative:
-        ratio = half / target.amount
-        least, far = ratio / rows, rows > 1 + NARROW_COUNT
-        error, done = half, half <= target.amount
-    else:
-        wanted = target.amount / (1 + target.amount)
-        ratio = half / (wanted * abs(value)) if value else math.inf
-        least = half / (wanted * (abs(value) + half) * rows) if half else 0.0
-        far = rows > 1 + NARROW_COUNT or half > NARROW * abs(value)
-        smallest = max(bar.low, -bar.high, 0.0)
-        error = half / smallest if smallest else math.inf
-        done = half <= target.amount * smallest
-    if isinstance(estimate, Ratio) and _cut_off(estimate, bar):
-        least = min(max(least, math.sqrt(CLAMPED)), CLAMPED)
-    return Need(error, least, least if far else ratio, done)
-
-
-def _rows_may_be(estimate: Estimate, confidence: float) -> float:
-    """Return how many times more rows an average may be of than was released."""
-    if not isinstance(estimate, Ratio):
-        return 1.0
-    rows, bar = point(estimate.denominator), interval(estimate.denominator, confidence)
-    return bar.high / rows if rows else math.inf
-
-
-def _cut_off(ratio: Ratio, bar: Interval) -> bool:
-    """Return whether bounds cut an interval off: its width says little then."""
-    return bar.low <= ratio.low or bar.high >= ratio.high
-
-
 # --- which measurement serves which column ------------------------------------------
+
+
+STEERED = LinearEstimator | RatioEstimator | SpreadEstimator | PairEstimator
+"""What is made of moments that add up: more of their noise can be taken away."""
 
 
 def targeted(prepared: Prepared) -> tuple[Output, ...]:
@@ -122,15 +54,20 @@ def targeted(prepared: Prepared) -> tuple[Output, ...]:
     Raises:
         QueryRefused: DPQ142, the error of a column cannot be steered.
     """
+    if any(priced.choices for priced in prepared.steps):
+        raise _by_rank(prepared)
     found = [o for o in prepared.program.post.outputs or () if o.cell is not None]
     for output in found:
         for _, column in columns_of(prepared, output):
-            if not isinstance(column.estimator, LinearEstimator | RatioEstimator):
+            if not isinstance(column.estimator, STEERED):
                 raise _no_target(f"the error of {output.name!r} cannot be set")
+    computed = computed_columns(prepared)
+    post = prepared.program.post
+    # of CASE and the like nobody knows whether it is a number
+    if not found or (post.replicated is not None and post.replicated.smooth):
+        found += computed
     if not found:
         raise _no_target("no column of this answer has an error that can be set")
-    if any(priced.choices for priced in prepared.steps):
-        raise _no_target("the error of a value chosen by rank cannot be set")
     if any(priced.step.wishes.epsilon is not None for priced in prepared.steps):
         msg = "the query itself says its epsilon, and is asked for an accuracy"
         hint = "leave one of them out: OPTIONS (epsilon = …), or within"
@@ -138,10 +75,36 @@ def targeted(prepared: Prepared) -> tuple[Output, ...]:
     return tuple(found)
 
 
+def computed_columns(prepared: Prepared) -> tuple[Output, ...]:
+    """Return the columns that are computed from noisy numbers."""
+    post = prepared.program.post
+    if post.outputs is None or post.replicated is None:
+        return ()
+    noisy = post.replicated.columns or ()
+    return tuple(o for o, each in zip(post.outputs, noisy, strict=False) if each)
+
+
 def _no_target(msg: str) -> QueryRefused:
     hint = (
-        "counts, sums and averages can be asked for by accuracy; for others say "
-        "how much they may cost: epsilon"
+        "counts, sums, averages, variances and what is computed of them can be asked "
+        "for by accuracy; for others say how much they may cost: epsilon"
+    )
+    return QueryRefused(msg, code="DPQ142", hint=hint)
+
+
+def _by_rank(prepared: Prepared) -> QueryRefused:
+    """Refuse a target for values that are chosen: choices do not add up."""
+    named = [
+        repr(output.name)
+        for output in prepared.program.post.outputs or ()
+        for _, column in columns_of(prepared, output)
+        if isinstance(column.estimator, RankEstimator)
+    ]
+    which = named[0] if named else "a value of this query"
+    msg = f"{which} is chosen by its rank: how far that is from the value nobody knows"
+    hint = (
+        "say how much it may cost, for example epsilon=0.5; its price says how many\n"
+        "rows it is off then. How many rows are below a value has an error of its own"
     )
     return QueryRefused(msg, code="DPQ142", hint=hint)
 
@@ -187,9 +150,12 @@ def _measured(priced_step: PricedStep) -> list[list[Moment]]:
 
 def is_closed(prepared: Prepared, target: Target) -> bool:
     """Return whether a target's price is known before anything is measured."""
-    return not target.relative and all(
+    found = targeted(prepared)
+    if target.relative or any(output.cell is None for output in found):
+        return False
+    return all(
         isinstance(column.estimator, LinearEstimator)
-        for output in targeted(prepared)
+        for output in found
         for _, column in columns_of(prepared, output)
     )
 
@@ -199,7 +165,8 @@ def cheapest(prepared: Prepared, target: Target) -> Losses:
     Return the least that brings every noisy column within *target*.
 
     Each measurement gets what the strictest of its columns needs. Exact where
-    :func:`is_closed`; otherwise for groups as :mod:`dpquery.kernel.outlook` assumes.
+    :func:`is_closed`; otherwise for groups as :mod:`dpquery.kernel.outlook` assumes,
+    and nothing for columns that are computed.
     """
     needed: list[list[int | None]] = [
         [None] * len(p.handed_out) for p in prepared.steps
@@ -312,9 +279,18 @@ def factors(
     found: list[list[float | None]] = [
         [None] * len(p.handed_out) for p in prepared.steps
     ]
-    for output in targeted(prepared):
-        for at, column in columns_of(prepared, output):
-            for place in served(prepared.steps[at], column):
-                before = found[at][place] or 1.0
-                found[at][place] = max(before, by_output.get(output.name, 1.0))
+    others = [o for o in computed_columns(prepared) if o.name in by_output]
+    for output in (*targeted(prepared), *others):
+        for at, place in _places(prepared, output):
+            before = found[at][place] or 1.0
+            found[at][place] = max(before, by_output.get(output.name, 1.0))
     return tuple(map(tuple, found))
+
+
+def _places(prepared: Prepared, output: Output) -> Iterator[tuple[int, int]]:
+    """Return the measurements, by release and place, that an output's error is of."""
+    if output.cell is None:  # it may be computed from any of them
+        for at, priced_step in enumerate(prepared.steps):
+            yield from ((at, place) for place in range(len(priced_step.handed_out)))
+    for at, column in columns_of(prepared, output):
+        yield from ((at, place) for place in served(prepared.steps[at], column))

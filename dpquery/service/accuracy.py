@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from dpquery.errors import BudgetExceeded, ConfigError
-from dpquery.kernel.targets import Target
+from dpquery.kernel.needs import Target
 from dpquery.results import check_confidence
 from dpquery.service.access import epsilon_to_spend
 

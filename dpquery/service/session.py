@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
     from dpquery.accounting.accountant import Promise
     from dpquery.kernel.introspect import Snapshot
+    from dpquery.kernel.needs import Target
     from dpquery.kernel.prepare import Prepared
-    from dpquery.kernel.targets import Target
     from dpquery.service.access import Grant
     from dpquery.service.service import Service
 

@@ -351,10 +351,15 @@ TOPICS = (
         "DPQ142",
         "no accuracy can be asked for here",
         "With `--within` the loss is chosen so that every noisy value is as exact as "
-        "asked for. That works for counts, sums and averages. The error of medians, "
-        "variances and other values is not known well enough, and a query whose "
+        "asked for. That works for counts, sums, averages, variances, correlations, "
+        "regressions and what is computed of them: more noise can be taken away from "
+        "what they are made of. A median, another quantile, MIN and MAX are chosen by "
+        "rank: how far a value is off depends on rows beside it that nobody may see, "
+        "and choices that are made again do not add up to a better one. A query whose "
         "OPTIONS set an epsilon has chosen its loss itself. Nothing was charged.",
-        "Leave such columns out, or ask with `--epsilon`.",
+        "Leave such columns out, or ask with `--epsilon`: `dpquery price` says how many "
+        "rows in rank they will be off. `COUNT_IF(x <= 40) / COUNT(*)`, the share of "
+        "the rows up to a value, can be asked for within 5 %.",
     ),
     Topic(
         "DPQ145",

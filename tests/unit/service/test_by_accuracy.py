@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dpquery.errors import BudgetExceeded, ConfigError, QueryRefused
+from dpquery.kernel import sampling
 from dpquery.ledger.records import DATASET, analyst_scope
 
 if TYPE_CHECKING:
@@ -218,7 +219,9 @@ def test_under_pure_dp_rounds_add_up(open_ward: Open) -> None:
 def test_what_has_no_error_has_no_target(session: Session) -> None:
     for sql in (
         "SELECT MEDIAN(age) FROM patients",
-        "SELECT COUNT(*), VAR_POP(age) FROM patients",
+        "SELECT COUNT(*), MAX(age) FROM patients",
+        "SELECT COUNT(*), BOOL_OR(age > 30) FROM patients",
+        "SELECT sex FROM patients GROUP BY sex",
         (
             "SELECT WITH DIFFERENTIAL_PRIVACY OPTIONS (epsilon = 0.5) COUNT(*) AS n "
             "FROM patients"
@@ -228,6 +231,168 @@ def test_what_has_no_error_has_no_target(session: Session) -> None:
             with pytest.raises(QueryRefused) as found:
                 ask(sql, within=25)
             assert found.value.code == "DPQ142"
+
+
+MALE = "CASE WHEN sex = 'm' THEN 1 ELSE 0 END"
+MOMENTS = (
+    "VAR_POP(age)",
+    "VAR_SAMP(age)",
+    "STDDEV_POP(age)",
+    "STDDEV_SAMP(age)",
+    "COVAR_POP(age, age * age)",
+    "COVAR_SAMP(age, age * age)",
+    "CORR(age, age * age)",
+    "REGR_SLOPE(age * age, age)",
+    "REGR_INTERCEPT(age * age, age)",
+    "REGR_R2(age * age, age)",
+    "REGR_SXX(age * age, age)",
+    "REGR_SYY(age * age, age)",
+    "REGR_SXY(age * age, age)",
+    "REGR_COUNT(age * age, age)",
+    "REGR_AVGX(age * age, age)",
+    "REGR_AVGY(age * age, age)",
+)
+
+
+@pytest.mark.parametrize("item", MOMENTS)
+def test_what_is_made_of_moments_is_as_exact_as_asked_for(
+    ward: Service, item: str
+) -> None:
+    session = ward.session("alice")
+    sql = f"SELECT {item} AS s FROM patients"
+    release = session.query(sql, within="5%")
+    (bar,) = release.intervals()["s"]
+    ((value,),) = release.rows
+    assert bar is not None
+    smallest = max(bar.low, -bar.high)
+    assert max(bar.high - value, value - bar.low) <= 0.05 * smallest
+    # rounds are charged as they happen, and cost what they cost together
+    rounds = session.history()
+    assert len(rounds) > 1
+    total = math.fsum(each.price.rho for each in rounds)
+    assert total == pytest.approx(release.price.rho)
+    assert spent(ward) == [pytest.approx(total * 1e12, rel=1e-9)] * 2
+    again = session.query(sql, within="5%")
+    assert (again.rows, again.price.rho) == (release.rows, 0)
+
+
+@pytest.mark.parametrize(
+    ("item", "within"),
+    [
+        ("STDDEV(age)", 1),
+        ("VAR_POP(age)", 20),
+        (f"CORR(age, {MALE})", 0.05),
+        ("CORR(age, age * age)", 0.1),
+        (f"REGR_SLOPE(age, {MALE})", 1),
+    ],
+)
+def test_statistics_within_an_amount(
+    session: Session, item: str, within: float
+) -> None:
+    sql = f"SELECT {item} AS s FROM patients"
+    release = session.query(sql, within=within)
+    (bar,) = release.intervals()["s"]
+    assert bar is not None
+    assert bar.high - bar.low <= 2 * within
+    assert release.notes[0].startswith("within ")
+
+
+def test_a_statistic_costs_about_what_it_would_at_once(session: Session) -> None:
+    """At most 2.25 times, the step of the last round, where intervals are straight."""
+    sql = "SELECT VAR_POP(age) AS v, COUNT(*) AS n FROM patients"
+    release = session.query(sql, within="3%")
+    errors = [relative_error(release, name) for name in "vn"]
+    assert 0.03 / 1.5 / 1.1 < max(errors) <= 0.03
+
+
+def test_a_statistic_has_a_price_beforehand(session: Session) -> None:
+    for item in MOMENTS:
+        sql = f"SELECT {item} AS s FROM patients"
+        (usual,) = session.price(sql, epsilon=50).expected
+        assert usual.half_width is not None
+        price = session.price(sql, within=usual.half_width / 2, max_epsilon=1000)
+        (found,) = price.expected
+        assert found.half_width == pytest.approx(usual.half_width / 2, rel=0.01), item
+        assert session.price(sql, within="5%", max_epsilon=1000).rho > 0
+        if item != "REGR_COUNT(age * age, age)":
+            assert any("1,000 rows" in note for note in price.notes), item
+    price = session.price(f"SELECT CORR(age, {MALE}) FROM patients", within=0.1)
+    assert any("correlated by" in note for note in price.notes)
+
+
+def test_computed_columns_are_as_exact_as_asked_for(ward: Service) -> None:
+    session = ward.session("alice")
+    for sql in (
+        "SELECT SUM(age) / COUNT(*) AS m FROM patients",
+        "SELECT COUNT(*) AS n, SQRT(SUM(age)) AS m FROM patients",
+        "SELECT sex, 100 * STDDEV(age) / AVG(age) AS m FROM patients GROUP BY sex",
+    ):
+        release = session.query(sql, within="5%")
+        assert relative_error(release, "m") <= 0.05
+        assert release.notes[0].startswith("within ")
+        price = session.price(sql, within="4%", max_epsilon=3)
+        assert any("'m' is known with the answer only" in n for n in price.notes)
+    alone = session.price(
+        "SELECT 1 + AVG(age) AS m FROM patients", within="5%", max_epsilon=3
+    )
+    assert alone.epsilon == pytest.approx(3, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "CASE WHEN COUNT(*) > 1000000 THEN 'many' END",
+        "CASE WHEN COUNT(*) > 0 THEN 'some' ELSE 'none' END",
+        "CAST(COUNT(*) AS VARCHAR)",
+    ],
+)
+def test_what_is_no_number_is_not_paid_for(session: Session, item: str) -> None:
+    beside = session.query(f"SELECT COUNT(*) AS n, {item} AS m FROM patients", within=9)
+    assert beside.notes[0].startswith("within ")
+    assert beside.price.epsilon < 1.1
+    alone = session.query(f"SELECT {item} AS m FROM patients", within=9)
+    assert "interval to go by" in alone.notes[0]
+    assert alone.price.rho == 0  # the count is known better
+
+
+@pytest.mark.parametrize("item", ["ABS(COUNT(*) - 10)", "COALESCE(COUNT(*), 0) / 2"])
+def test_what_may_have_a_kink_is_steered_too(session: Session, item: str) -> None:
+    release = session.query(
+        f"SELECT COUNT(*) AS n, {item} AS m FROM patients", within=9
+    )
+    for bars in release.intervals().values():
+        assert all(bar.high - bar.low <= 18 for bar in bars if bar)
+    assert release.notes[0].startswith("within ")
+
+
+def test_a_limit_holds_for_statistics(session: Session) -> None:
+    release = session.query(
+        "SELECT sex, VAR_POP(age) AS v FROM patients GROUP BY sex",
+        within="0.1%",
+        max_epsilon=0.5,
+    )
+    assert release.price.epsilon <= 0.5
+    assert release.notes[0].startswith("not within 0.1 %: stopped")
+
+
+def test_what_has_no_interval_is_not_paid_for(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "MOST_STATISTICS", 1)
+    release = session.query("SELECT STDDEV(age) AS s FROM patients", within="5%")
+    assert "1 value has no interval to go by" in release.notes[0]
+    assert release.price.epsilon < 10
+
+
+def test_values_that_are_chosen_say_why_not(session: Session) -> None:
+    for item in ("MEDIAN(age)", "MIN(age)", "MAX(age)", "QUANTILE_CONT(age, 0.9)"):
+        with pytest.raises(QueryRefused) as found:
+            session.query(f"SELECT {item} AS m FROM patients", within="5%")
+        assert found.value.code == "DPQ142"
+        assert "'m' is chosen by its rank" in found.value.message
+        assert found.value.hint is not None
+        assert "epsilon=0.5" in found.value.hint
+    session.query("SELECT MEDIAN(age) AS m FROM patients", epsilon=0.5)
 
 
 @pytest.mark.parametrize(
