@@ -24,6 +24,9 @@ NARROW_COUNT = 0.1
 """The same of the number of rows that an average is of: its error is inverse to it."""
 CLAMPED = 4.0
 """How much better a ratio is asked for at most, while its interval is cut off."""
+UNTOLD = 8.0
+"""How much better a computed column has to be affordable for a round in the hope that
+it has an interval then: an eighth of a limit's ε is lost if it never has one."""
 OPEN = 2.0
 """How much better a statistic is asked for, while its interval has no end."""
 BENT = 1.5
@@ -70,20 +73,28 @@ class Need:
     known well, and *least* before."""
     reached: bool
     known: bool = True
-    """Whether there is an interval, or will be one with less noise."""
+    """Whether it is a number with an interval, or NULL."""
 
 
-def need_of(estimate: Estimate | None, target: Target, shown: object = None) -> Need:
+def need_of(
+    estimate: Estimate | None,
+    target: Target,
+    shown: object = None,
+    *,
+    computed: bool = False,
+) -> Need:
     """
     Return how far a released value, as it is *shown*, is from *target*.
 
     In per cent: z sd <= alpha (abs(value) - z sd), so that the error is within alpha of
     any value in the interval (theory.md 4.6). It reads released numbers only. What is
-    NULL so far, as an average over hardly any rows, may not be so with less noise; a
-    number without an interval will have none.
+    NULL so far, as an average over hardly any rows, may not be so with less noise. A
+    number without an interval will have none, but for one that is *computed*, whose
+    replicates may be all on one side of it for the noise.
     """
     if estimate is None and shown is not None:
-        return Need(math.inf, math.inf, math.inf, reached=False, known=False)
+        least, step = (UNTOLD, CLAMPED) if computed else (math.inf, math.inf)
+        return Need(math.inf, least, step, reached=False, known=False)
     value = _value(estimate, shown)
     if estimate is None or value is None:
         return Need(math.inf, CLAMPED, CLAMPED, reached=False)

@@ -33,6 +33,8 @@ from dpquery.plan.rewrite.decompose_aggregates import moments_of
 from dpquery.results import Expected
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.pricing import PricedStep
     from dpquery.plan.aggregates import Moment
@@ -71,15 +73,23 @@ def _rows_by_profile(priced: PricedStep) -> int | None:
     return None
 
 
-def expected(prepared: Prepared, confidence: float = 0.95) -> tuple[Expected, ...]:
+def expected(
+    prepared: Prepared,
+    confidence: float = 0.95,
+    computed: Mapping[str, float] | None = None,
+) -> tuple[Expected, ...]:
     """
     Return the error to expect of every noisy column; ``None``: unknown yet.
 
-    Half an interval; of values that are chosen, how many rows they may be off.
+    Half an interval; of values that are chosen, how many rows they may be off. Of
+    columns that are *computed* from several, what is given (assumed.py).
     """
     found = []
     for output in prepared.program.post.outputs or ():
         if output.cell is None:
+            if computed is not None and output.name in computed:
+                _, words = rows_of_a_group(prepared.steps[0])
+                found.append(Expected(output.name, computed[output.name], words))
             continue
         step, column = prepared.column(output.cell.levels[0], output.cell.column)
         half = half_width(step, column, confidence)

@@ -25,18 +25,16 @@ from dpquery.accounting.loss import AMOUNT_UNITS, Definition, Loss
 from dpquery.errors import BudgetExceeded
 from dpquery.kernel.needs import Need, Target, need_of
 from dpquery.kernel.notes import notes
-from dpquery.kernel.outlook import assumption, rows_of_a_group
 from dpquery.kernel.pieces import Kind, pieces_of
-from dpquery.kernel.pricing import SMALLEST_SHARE, weights
 from dpquery.kernel.targets import (
     Losses,
     cheapest,
-    columns_of,
-    completed,
     computed_columns,
-    factors,
     is_closed,
+    losses_of,
+    multiplied,
     repriced,
+    shared,
     targeted,
 )
 
@@ -45,7 +43,6 @@ if TYPE_CHECKING:
 
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.release import Answer
-    from dpquery.plan.program import Output
 
     Ask = Callable[[Prepared], Answer]
     Epsilon = Callable[[Loss], float]
@@ -119,7 +116,7 @@ class _Rounds:
         for name, each in needs.items():
             far = [need for need in each if not need.reached]
             within = [n for n in far if self._may_be_reached(losses, name, n)]
-            hopeless += sum(need.known for need in far) - len(within)
+            hopeless += sum(n.known for n in far if n not in within)
             if within:
                 factor[name] = max(self._growth(need) for need in within)
         said = self._stopped(every, hopeless)
@@ -132,7 +129,7 @@ class _Rounds:
 
     def _may_be_reached(self, losses: Losses, name: str, need: Need) -> bool:
         """Return whether the limit allows a value to reach the target at all."""
-        if not need.known:
+        if math.isinf(need.least):
             return False
         asked = self._multiplied(losses, {name: max(need.least, 1.0)})
         return _sum(asked) <= self.left
@@ -147,16 +144,7 @@ class _Rounds:
 
     def _multiplied(self, losses: Losses, factor: Mapping[str, float]) -> Losses:
         """Return losses for intervals that are narrower by a factor for each column."""
-        pure = self.usual.loss.definition is Definition.PURE
-        power = 1 if pure else 2  # ε is inverse to the noise, ρ to its square
-        grown = [
-            [
-                None if by is None else math.ceil(amount * by**power)
-                for amount, by in zip(amounts, each, strict=True)
-            ]
-            for amounts, each in zip(losses, factors(self.usual, factor), strict=True)
-        ]
-        return completed(self.usual, grown)
+        return multiplied(self.usual, losses, factor)
 
     def _fitting(self, losses: Losses, following: Losses) -> Losses | None:
         """Return *following*, or as much of it as there is room for."""
@@ -183,6 +171,8 @@ class _Rounds:
         if not self.lossless:
             rows = self._wanted_rows(answer)
         found = {}
+        shaped = self.usual.shaping.any  # then there are no such intervals at all
+        computed = set() if shaped else self._computed
         for name in dict.fromkeys((*published.estimates, *self._named)):
             place = published.columns.index(name)
             bars = published.estimates.get(name)
@@ -191,7 +181,7 @@ class _Rounds:
                 for at in rows
             ]
             found[name] = [
-                need_of(bar, self.rules.target, cell)
+                need_of(bar, self.rules.target, cell, computed=name in computed)
                 for cell, bar in cells
                 if bar is not None or self._may_be_a_number(name, cell)
             ]
@@ -202,6 +192,10 @@ class _Rounds:
         """The columns that the target is for, by their names."""
         return [output.name for output in targeted(self.usual)]
 
+    @property
+    def _computed(self) -> set[str]:
+        return {output.name for output in computed_columns(self.usual)}
+
     def _may_be_a_number(self, name: str, cell: object) -> bool:
         """Return whether a cell is a number, or NULL for noise and not by a CASE."""
         if cell is not None:
@@ -209,7 +203,7 @@ class _Rounds:
             return number and not isinstance(cell, bool)
         post = self.usual.program.post
         smooth = post.replicated is None or post.replicated.smooth
-        return smooth or name not in {o.name for o in computed_columns(self.usual)}
+        return smooth or name not in self._computed
 
     def _wanted_rows(self, answer: Answer) -> list[int]:
         """
@@ -276,7 +270,7 @@ def first_losses(usual: Prepared, rules: Rules) -> Losses:
     share = min(rules.limit.amount * OF_WITHHOLDING, _pilot(usual))
     if any(each.step.withholds for each in usual.steps):
         share = rules.limit.amount * OF_WITHHOLDING
-    return _shared(usual, share)
+    return shared(usual, share)
 
 
 def _pilot(usual: Prepared) -> float:
@@ -301,7 +295,7 @@ def by_accuracy(usual: Prepared, rules: Rules, ask: Ask) -> tuple[Prepared, Answ
     require_room(prepared, rules)
     rounds = _Rounds(usual, rules, _adds_nothing(usual))
     answers = [ask(prepared)]
-    following, said = rounds.next(_losses(prepared), answers[0])
+    following, said = rounds.next(losses_of(prepared), answers[0])
     while following is not None and len(answers) < MOST_ROUNDS:
         trial = repriced(usual, following)
         if trial.loss.amount > rounds.left:
@@ -312,58 +306,8 @@ def by_accuracy(usual: Prepared, rules: Rules, ask: Ask) -> tuple[Prepared, Answ
             said += f"; {refusal.message}"
             break
         prepared = trial
-        following, said = rounds.next(_losses(prepared), answers[-1])
+        following, said = rounds.next(losses_of(prepared), answers[-1])
     return prepared, _together(prepared, answers, said)
-
-
-def by_price(usual: Prepared, rules: Rules) -> tuple[Prepared, tuple[str, ...]]:
-    """
-    Return a query at the price of a target, and what that price assumes.
-
-    Raises:
-        QueryRefused: DPQ142, there is no column whose error can be set.
-    """
-    outputs = targeted(usual)
-    computed = ", ".join(repr(o.name) for o in outputs if o.cell is None)
-    if all(output.cell is None for output in outputs):
-        said = f"the error of {computed} is known with the answer only: this is the "
-        most = repriced(usual, _shared(usual, rules.limit.amount))
-        return most, (f"{said}most that it may cost",)
-    prepared = repriced(usual, cheapest(usual, rules.target))
-    found = []
-    if not is_closed(usual, rules.target):
-        words = _assumptions(usual, outputs)
-        found.append(f"an estimate, for {words}: the price depends on the data")
-    if computed:
-        said = f"the error of {computed} is known with the answer only: it may cost "
-        found.append(f"{said}more")
-    if prepared.loss.amount > rules.limit.amount:
-        limit = rules.epsilon(rules.limit)
-        found.append(f"this is more than one query may cost, ε {limit:.3g}")
-    return prepared, tuple(found)
-
-
-def _assumptions(usual: Prepared, outputs: Iterable[Output]) -> str:
-    """Return what the price of a target assumes, in words."""
-    _, rows = rows_of_a_group(usual.steps[0])
-    each = (column for output in outputs for column in columns_of(usual, output))
-    words = (assumption(usual.steps[at], column) for at, column in each)
-    return "; ".join(dict.fromkeys(w for w in words if w is not None)) or rows
-
-
-def _shared(usual: Prepared, amount: float) -> Losses:
-    """Return an amount as the losses of all measurements, shared as usual."""
-    shares = [weights(each.step) for each in usual.steps]
-    whole = sum(map(sum, shares))
-    return tuple(
-        tuple(max(math.floor(amount * w / whole), SMALLEST_SHARE) for w in each)
-        for each in shares
-    )
-
-
-def _losses(prepared: Prepared) -> Losses:
-    """Return what every measurement of a query spends."""
-    return tuple(tuple(loss.amount for loss in s.handed_out) for s in prepared.steps)
 
 
 def require_room(prepared: Prepared, rules: Rules) -> None:

@@ -9,9 +9,10 @@ groups. What is computed from several of them has no price before it is answered
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from dpquery.accounting.loss import Loss
+from dpquery.accounting.loss import Definition, Loss
 from dpquery.errors import QueryRefused
 from dpquery.kernel.outlook import assumed_value, half_width
 from dpquery.kernel.prepare import with_steps
@@ -270,6 +271,35 @@ def repriced(prepared: Prepared, losses: Losses) -> Prepared:
             given = [Loss(definition, amount) for amount in amounts]
             steps.append(with_losses(each, given))
     return with_steps(prepared, tuple(steps))
+
+
+def losses_of(prepared: Prepared) -> Losses:
+    """Return what every measurement of a query spends."""
+    return tuple(tuple(loss.amount for loss in s.handed_out) for s in prepared.steps)
+
+
+def shared(usual: Prepared, amount: float) -> Losses:
+    """Return an amount as the losses of all measurements, shared as usual."""
+    shares = [[Fraction(w) for w in weights(each.step)] for each in usual.steps]
+    rate = Fraction(amount) / sum(map(sum, shares))
+    return tuple(
+        tuple(max(math.floor(rate * each), SMALLEST_SHARE) for each in of_step)
+        for of_step in shares
+    )
+
+
+def multiplied(usual: Prepared, losses: Losses, factor: Mapping[str, float]) -> Losses:
+    """Return losses for intervals that are narrower by a factor for each column."""
+    pure = usual.loss.definition is Definition.PURE
+    power = 1 if pure else 2  # ε is inverse to the noise, ρ to its square
+    grown = [
+        [
+            None if by is None else max(math.ceil(amount * by**power), SMALLEST_SHARE)
+            for amount, by in zip(amounts, each, strict=True)
+        ]
+        for amounts, each in zip(losses, factors(usual, factor), strict=True)
+    ]
+    return completed(usual, grown)
 
 
 def factors(

@@ -14,13 +14,15 @@ from dpquery.errors import (
     QueryRefused,
     SQLSyntaxError,
 )
+from dpquery.kernel.assumed import expected_of_all
 from dpquery.kernel.clipping import retained_shares
 from dpquery.kernel.counted import counts
 from dpquery.kernel.explain import explain
 from dpquery.kernel.notes import notes, reuse_notes
 from dpquery.kernel.outlook import expected
+from dpquery.kernel.quotes import by_price
 from dpquery.kernel.release import Answer, Asked, plan, release, replayed
-from dpquery.kernel.rounds import Rules, by_accuracy, by_price
+from dpquery.kernel.rounds import Rules, by_accuracy
 from dpquery.ledger import requests
 from dpquery.ledger.records import analyst_scope
 from dpquery.results import (
@@ -33,9 +35,7 @@ from dpquery.results import (
     Release,
     TableInfo,
 )
-from dpquery.service.access import (
-    owners_grant,
-)
+from dpquery.service.access import owners_grant
 from dpquery.service.accuracy import limit_of, loss_left, read_target
 from dpquery.service.drafting import Drafts, profiled
 from dpquery.service.profiling import histograms_of
@@ -145,11 +145,12 @@ class Session:
         target = read_target(question)
         prepared, asked = self.drafted(question)
         said: tuple[str, ...] = ()
+        above = self._service.backends.above(asked.identity)
         if target is not None:
-            paid = self.profiling.price(prepared)
-            prepared, said = by_price(prepared, self._limits(target, question, paid))
-        price = self._price_of(prepared, asked)
-        return replace(price, notes=(*said, *price.notes))
+            rules = self._limits(target, question, self.profiling.price(prepared))
+            prepared, said = by_price(prepared, rules, above)
+        price, every = self._price_of(prepared, asked), expected_of_all(prepared, above)
+        return replace(price, notes=(*said, *price.notes), expected=every)
 
     def _price_of(self, prepared: Prepared, asked: Asked) -> Price:
         backends = self._service.backends

@@ -357,9 +357,9 @@ TOPICS = (
         "rank: how far a value is off depends on rows beside it that nobody may see, "
         "and choices that are made again do not add up to a better one. A query whose "
         "OPTIONS set an epsilon has chosen its loss itself. Nothing was charged.",
-        "Leave such columns out, or ask with `--epsilon`: `dpquery price` says how many "
-        "rows in rank they will be off. `COUNT_IF(x <= 40) / COUNT(*)`, the share of "
-        "the rows up to a value, can be asked for within 5 %.",
+        "Leave such columns out, or ask with `--epsilon`: `dpquery price` says how "
+        "many rows in rank they will be off. `COUNT_IF(x <= 40) / COUNT(*)`, the share "
+        "of the rows up to a value, can be asked for within 5 %.",
     ),
     Topic(
         "DPQ145",

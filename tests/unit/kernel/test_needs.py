@@ -8,7 +8,7 @@ from statistics import NormalDist
 
 import pytest
 
-from dpquery.kernel.needs import BENT, CLAMPED, OPEN, REDRAWN, Target, need_of
+from dpquery.kernel.needs import BENT, CLAMPED, OPEN, REDRAWN, UNTOLD, Target, need_of
 from dpquery.noise.sampled import Sampled, sampled
 
 AMOUNT, PART = Target(1.0, relative=False), Target(0.05, relative=True)
@@ -88,4 +88,10 @@ def test_null_may_be_a_number_with_less_noise() -> None:
 
 def test_a_number_without_an_interval_will_have_none() -> None:
     need = need_of(None, AMOUNT, 7.0)
+    assert (need.known, need.reached, need.least) == (False, False, math.inf)
+
+
+def test_a_computed_number_may_have_one_with_less_noise() -> None:
+    need = need_of(None, AMOUNT, 7.0, computed=True)
     assert (need.known, need.reached) == (False, False)
+    assert (need.least, need.next) == (UNTOLD, CLAMPED)

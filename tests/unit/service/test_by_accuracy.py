@@ -262,10 +262,8 @@ def test_what_is_made_of_moments_is_as_exact_as_asked_for(
     sql = f"SELECT {item} AS s FROM patients"
     release = session.query(sql, within="5%")
     (bar,) = release.intervals()["s"]
-    ((value,),) = release.rows
     assert bar is not None
-    smallest = max(bar.low, -bar.high)
-    assert max(bar.high - value, value - bar.low) <= 0.05 * smallest
+    assert (bar.high - bar.low) / 2 <= 0.05 * max(bar.low, -bar.high)
     # rounds are charged as they happen, and cost what they cost together
     rounds = session.history()
     assert len(rounds) > 1
@@ -330,12 +328,53 @@ def test_computed_columns_are_as_exact_as_asked_for(ward: Service) -> None:
         release = session.query(sql, within="5%")
         assert relative_error(release, "m") <= 0.05
         assert release.notes[0].startswith("within ")
-        price = session.price(sql, within="4%", max_epsilon=3)
-        assert any("'m' is known with the answer only" in n for n in price.notes)
-    alone = session.price(
-        "SELECT 1 + AVG(age) AS m FROM patients", within="5%", max_epsilon=3
-    )
-    assert alone.epsilon == pytest.approx(3, rel=1e-6)
+
+
+QUOTIENT = "SUM(age) / COUNT(*)"
+
+
+def test_a_computed_column_has_an_error_beforehand(session: Session) -> None:
+    sql = f"SELECT SUM(age) AS s, COUNT(*) AS n, {QUOTIENT} AS m FROM patients"
+    total, count, quotient = session.price(sql, epsilon=50).expected
+    assert quotient.assuming == "a group of 1,000 rows"
+    assert total.half_width is not None
+    assert count.half_width is not None
+    # of values half way to the farther bound, by the delta method
+    half = math.hypot(total.half_width, 60 * count.half_width) / 1000
+    assert quotient.half_width == pytest.approx(half, rel=0.15)
+    alone = session.price(f"SELECT {QUOTIENT} AS m FROM patients", epsilon=0.01)
+    assert (alone.expected[0].half_width or 0) > 60  # it could be anything
+    assert session.budget().spent.epsilon == 0
+
+
+@pytest.mark.parametrize("beside", ["", "COUNT(*) AS n, "])
+@pytest.mark.parametrize("within", ["1%", 0.5])
+def test_a_computed_column_has_a_price_beforehand(
+    session: Session, beside: str, within: float | str
+) -> None:
+    sql = f"SELECT {beside}{QUOTIENT} AS m FROM patients"
+    price = session.price(sql, within=within)
+    *_, quotient = price.expected
+    wanted = 0.5 if within == 0.5 else 60 * 0.01 / 1.01
+    assert quotient.half_width is not None
+    if beside and within == 0.5:  # a count within half a row needs more than that
+        assert quotient.half_width <= 1.05 * wanted
+    else:
+        assert quotient.half_width == pytest.approx(wanted, rel=0.05)
+    assert price.notes[0].startswith("an estimate, for a group of 1,000 rows")
+
+
+def test_what_one_group_does_not_say_is_known_with_the_answer(
+    session: Session,
+) -> None:
+    share = "100.0 * COUNT(*) / SUM(COUNT(*)) OVER ()"
+    sql = f"SELECT sex, {share} AS m FROM patients GROUP BY sex"
+    price = session.price(sql, within="5%", max_epsilon=3)
+    assert "'m' is known with the answer only: this is the most" in price.notes[0]
+    assert price.epsilon == pytest.approx(3, rel=1e-6)
+    release = session.query(sql, within="5%", max_epsilon=300)
+    assert release.notes[0].startswith("within ")
+    assert release.price.epsilon < 100
 
 
 @pytest.mark.parametrize(
