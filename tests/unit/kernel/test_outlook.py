@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dpquery.accounting.accountant import Promise
+from dpquery.kernel.assumed import assumed_errors
 from dpquery.kernel.outlook import assumed_value, expected, half_width
 from dpquery.kernel.redraw import Current, Drawn
 from dpquery.kernel.spreads import pair_value
@@ -195,3 +196,24 @@ def test_other_columns_have_no_rank(price: Price) -> None:
     assert [each.rank_error for each in expected(prepared)] == [None, None]
     (step,) = price("SELECT MEDIAN(amount) AS m FROM orders").steps
     assert half_width(step, step.step.columns[0], 0.95) is None
+
+
+# --- computed columns ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        (
+            "SELECT a.n / p.list_price AS m FROM (SELECT COUNT(*) AS n FROM orders)"
+            " AS a CROSS JOIN products AS p"
+        ),
+        "SELECT MEDIAN(amount) / COUNT(*) AS m FROM orders",
+        "SELECT COUNT(*) AS n FROM orders",
+    ],
+)
+def test_no_error_is_assumed_where_a_row_would_have_to_be_read(
+    price: Price, sql: str
+) -> None:
+    nothing: Any = None  # nor anything run
+    assert assumed_errors(price(sql), 0.95, nothing) == {}

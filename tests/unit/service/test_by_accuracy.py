@@ -347,6 +347,22 @@ def test_a_computed_column_has_an_error_beforehand(session: Session) -> None:
     assert session.budget().spent.epsilon == 0
 
 
+def test_an_expected_error_reads_no_row(
+    ward: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = ward.session("alice")
+    sql = (
+        f"SELECT {QUOTIENT} AS m, STDDEV(age) AS d, CORR(age, age * age) AS c "
+        "FROM patients"
+    )
+    share = "SELECT sex, COUNT(*) / SUM(COUNT(*)) OVER () AS m FROM patients GROUP BY 1"
+    session.price(sql)  # what the engine says of types is known then
+    monkeypatch.setattr(ward.backends.engine, "execute", None)
+    for each in (sql, share):
+        assert session.price(each, epsilon=0.7).rho > 0
+        assert session.price(each, within="7%").rho > 0
+
+
 @pytest.mark.parametrize("beside", ["", "COUNT(*) AS n, "])
 @pytest.mark.parametrize("within", ["1%", 0.5])
 def test_a_computed_column_has_a_price_beforehand(
