@@ -13,6 +13,7 @@ from dpquery.kernel.outlook import expected, rows_of_a_group
 from dpquery.kernel.postprocess import table_of
 from dpquery.kernel.readings import Group, Noisy
 from dpquery.kernel.sampling import Sampling
+from dpquery.kernel.targets import computed_columns
 from dpquery.kernel.typical import SPREAD
 from dpquery.noise.intervals import interval
 from dpquery.plan.aggregates import DistinctTotal, Product, Square, Total
@@ -70,8 +71,14 @@ def assumed_errors(
 
 def expected_of_all(prepared: Prepared, above: Above) -> tuple[Expected, ...]:
     """Return the error to expect of every noisy column, of computed ones, too."""
-    found = assumed_errors(prepared, CONFIDENCE, above)
-    return expected(prepared, CONFIDENCE, {n: each.half for n, each in found.items()})
+    post = prepared.program.post
+    numbers = post.replicated is not None and post.replicated.smooth
+    found: dict[str, float | None] = {
+        each.name: None for each in computed_columns(prepared) if numbers
+    }
+    errors = assumed_errors(prepared, CONFIDENCE, above)
+    found |= {name: each.half for name, each in errors.items()}
+    return expected(prepared, CONFIDENCE, found)
 
 
 def _is_free(prepared: Prepared) -> bool:

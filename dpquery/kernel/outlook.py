@@ -76,7 +76,7 @@ def _rows_by_profile(priced: PricedStep) -> int | None:
 def expected(
     prepared: Prepared,
     confidence: float = 0.95,
-    computed: Mapping[str, float] | None = None,
+    computed: Mapping[str, float | None] | None = None,
 ) -> tuple[Expected, ...]:
     """
     Return the error to expect of every noisy column; ``None``: unknown yet.
@@ -89,7 +89,9 @@ def expected(
         if output.cell is None:
             if computed is not None and output.name in computed:
                 _, words = rows_of_a_group(prepared.steps[0])
-                found.append(Expected(output.name, computed[output.name], words))
+                half = computed[output.name]
+                assuming = None if half is None else words
+                found.append(Expected(output.name, half, assuming))
             continue
         step, column = prepared.column(output.cell.levels[0], output.cell.column)
         half = half_width(step, column, confidence)

@@ -388,6 +388,7 @@ def test_what_one_group_does_not_say_is_known_with_the_answer(
     price = session.price(sql, within="5%", max_epsilon=3)
     assert "'m' is known with the answer only: this is the most" in price.notes[0]
     assert price.epsilon == pytest.approx(3, rel=1e-6)
+    assert [(each.column, each.half_width) for each in price.expected] == [("m", None)]
     release = session.query(sql, within="5%", max_epsilon=300)
     assert release.notes[0].startswith("within ")
     assert release.price.epsilon < 100
