@@ -71,7 +71,11 @@ def _fullest(histogram: Histogram) -> tuple[range, float]:
 
 
 def best_limit(
-    histogram: Histogram, noise: float, groups: float = 1.0, top: int | None = None
+    histogram: Histogram,
+    noise: float,
+    groups: float = 1.0,
+    top: int | None = None,
+    biased: float = 1.0,
 ) -> float | None:
     """
     Return the limit of least predicted error; ``None`` where nothing is known.
@@ -81,21 +85,25 @@ def best_limit(
     norm (size - C) each, and no more than their sum over all of them: as much where
     they are alike, as the busiest groups make them. For one group the optimum leaves
     about *noise* units above the limit, however many there are below: the rule aims
-    at a count, not at a percentile. *top* is the highest bin, if it is known.
+    at a count, not at a percentile. *top* is the highest bin, if it is known. Where
+    only the part *biased* of what is lost has one direction, the rest cancels: of as
+    many independent losses the squares add up.
     """
     top = highest(histogram) if top is None else top
     if top is None:
         return None
-    sizes = list(_sizes(histogram, top))
-    best, least = sizes[-1][0], math.inf
-    number = lost = 0.0
-    above = math.inf
-    for limit, units_there in reversed(sizes):
-        lost += number * (above - limit) if number else 0.0
+    best, least = None, math.inf
+    number = total = squares = 0.0  # of units above the limit
+    for limit, units_there in reversed(list(_sizes(histogram, top))):
+        lost = biased * (total - number * limit)
+        apart = squares - 2 * limit * total + number * limit**2
         error = groups * (limit * noise) ** 2 + lost**2
+        error += 0.0 if biased == 1 else max(0.0, apart)
         if error < least:
             best, least = limit, error
-        number, above = number + units_there, limit
+        number += units_there
+        total += units_there * limit
+        squares += units_there * limit**2
     return best
 
 

@@ -51,7 +51,12 @@ from dpquery.plan.walk import columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dpquery.plan.aggregates import AdditiveMoment, DistinctMoment, GridValue
+    from dpquery.plan.aggregates import (
+        AdditiveMoment,
+        DistinctMoment,
+        GridValue,
+        Moment,
+    )
     from dpquery.plan.analysis.bounds import Environment
     from dpquery.plan.expressions import Expression
     from dpquery.plan.profile import Lookup
@@ -71,6 +76,9 @@ MOST_KEPT = 7
 """Unions are measured of up to so many values of each unit, as a power of two."""
 LAST_OCTAVE = 51
 """No limit is above this power of two, so that DOUBLE holds what is clipped."""
+OF_RATIOS = 0.1
+"""The part of what a clip takes that a mean lacks: as far as heavy units are taken to
+be from others, beside how far values are from the middle of their bounds."""
 USUAL_GROUPS = 16.0
 """Groups that a table is taken to list where nobody knows."""
 
@@ -129,9 +137,15 @@ class ProfileReader:
         high = max(low, largest) if span.high is None else span.high
         return Bounds(min(low, high), high)
 
-    def choosers(self, how: Bounding, domain: KeyDomain | None) -> tuple[Choose, Keep]:
-        """Return what chooses the limits of a release with these groups, and values."""
-        limit = partial(self.limit, how=how, domain=domain)
+    def choosers(
+        self, how: Bounding, domain: KeyDomain | None, ratios: frozenset[Moment]
+    ) -> tuple[Choose, Keep]:
+        """
+        Return what chooses the limits of a release with these groups, and values.
+
+        Of *ratios* nothing but means and the like is made.
+        """
+        limit = partial(self.limit, how=how, domain=domain, ratios=ratios)
         return limit, partial(self.kept, domain=domain)
 
     def limit(
@@ -140,6 +154,7 @@ class ProfileReader:
         hint: float,
         how: Bounding,
         domain: KeyDomain | None,
+        ratios: frozenset[Moment],
     ) -> float:
         """Return the limit of one vector, in steps; a policy's *hint* is the most."""
         vector = tuple(moments)
@@ -156,7 +171,8 @@ class ProfileReader:
         top = highest(found)
         if top is None and not self.rows_declared:  # better than a guess of ours
             top = likeliest(found)
-        best = best_limit(found, self.noise, self._spread(domain), top)
+        biased = OF_RATIOS if ratios.issuperset(vector) else 1.0
+        best = best_limit(found, self.noise, self._spread(domain), top, biased)
         if best is None:
             return hint
         most = hint if self.rows_declared else LIMIT_CAP

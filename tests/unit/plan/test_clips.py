@@ -135,6 +135,12 @@ def test_more_groups_make_a_smaller_limit_better() -> None:
     assert limits[-1] < limits[0]
 
 
+def test_where_losses_cancel_a_smaller_limit_is_better() -> None:
+    found = histogram(skewed(20_000))
+    limits = [best_limit(found, 20.0, biased=part) for part in (1.0, 0.1, 0.0)]
+    assert limits[0] > limits[1] > limits[2]
+
+
 def unions(
     values: int, alone: int, people: int, sigma: float, noise: random.Random
 ) -> Histogram:
