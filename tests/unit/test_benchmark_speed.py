@@ -13,13 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TIMES = {"plain", "whole", "engine", "ratio", "overhead", "price", "replay"}
 
-pytestmark = [
-    pytest.mark.xdist_group("benchmark"),
-    pytest.mark.skipif(
-        shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent)) is None,
-        reason="tpchgen-cli is in the extra `bench`",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent)) is None,
+    reason="tpchgen-cli is in the extra `bench`",
+)
 
 
 def run(cache: Path, *options: str) -> str:
