@@ -146,8 +146,8 @@ def retained(histogram: Histogram, limit: float) -> float:
     sizes = list(_sizes(histogram, top))
     whole = sum(number * size for size, number in sizes)
     lost = sum(number * max(0.0, size - limit) for size, number in sizes)
-    bins = [histogram.end(histogram.first + at) for at in range(len(sizes) // PARTS)]
-    deviation = histogram.deviation * math.hypot(*(max(0.0, e - limit) for e in bins))
+    ends = (histogram.end(bin_) for bin_ in range(histogram.first, top + 1))
+    deviation = histogram.deviation * math.hypot(*(max(0.0, e - limit) for e in ends))
     if whole <= 0:
         return 0.0
     return max(0.0, min(1.0, 1 - (lost + ONE_IN_TWENTY * deviation) / whole))
