@@ -26,8 +26,12 @@ def generator() -> str | None:
 
 
 def generate(scale: float, cache: Path) -> Path:
-    """Return a DuckDB file with TPC-H at *scale*; it is made once."""
-    database = cache / f"tpch-all-{scale:g}.duckdb"
+    """
+    Return a DuckDB file with TPC-H at *scale*; it is made once.
+
+    All columns are NOT NULL, as in the schema of TPC-H (its clause 1.4).
+    """
+    database = cache / f"tpch-declared-{scale:g}.duckdb"
     if database.exists():
         return database
     cache.mkdir(parents=True, exist_ok=True)
@@ -44,6 +48,9 @@ def generate(scale: float, cache: Path) -> Path:
                 connection.execute(
                     f"CREATE TABLE {table} AS FROM read_parquet(?)", [file]
                 )
+                columns = connection.execute(f"DESCRIBE {table}").fetchall()
+                for name, *_ in columns:
+                    connection.execute(f"ALTER TABLE {table} ALTER {name} SET NOT NULL")
         unfinished.rename(database)
     return database
 

@@ -98,7 +98,7 @@ class SizeHistogram:
     size_of: str
     """What of a unit it is about, in words."""
     up_to: tuple[float, ...]
-    """The powers of two that the bins go up to."""
+    """The largest size of each bin."""
     units: tuple[float, ...]
     """Noisy numbers of units, or of different values; one a bin."""
     deviation: float

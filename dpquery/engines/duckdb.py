@@ -8,6 +8,7 @@ itself works with ``Limits.threads``.
 from __future__ import annotations
 
 import threading
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from dpquery.engines.base import Limits, Statement
     from dpquery.policy.stored import Store
 
+_DIFFERENT = ("a", "A", "á", "é", "e\u0301")
+"""Texts of which every collation but the binary one takes some to be equal."""
 _COLUMNS = """
 SELECT table_name, column_name, data_type, is_nullable
 FROM duckdb_columns()
@@ -82,10 +85,14 @@ class DuckDBEngine:
         """
         with self._lock:
             rows = self._run(self._current(), _COLUMNS)
+            texts: dict[str, list[str]] = {}
+            for table, name, type_, _ in rows:
+                if type_ == "VARCHAR":
+                    texts.setdefault(table, []).append(name)
             collated = {
                 (table, name)
-                for table, name, type_, _ in rows
-                if type_ == "VARCHAR" and self._is_collated(table, name)
+                for table, names in texts.items()
+                for name in self._collated(table, names)
             }
         described = [
             DescribedColumn(
@@ -100,14 +107,19 @@ class DuckDBEngine:
             return [column for column in described if column.name != ROW_ID]
         return described
 
-    def _is_collated(self, table: str, column: str) -> bool:
-        """Ask how the column compares texts; views do not say. Reads no row."""
+    def _collated(self, table: str, columns: list[str]) -> list[str]:
+        """Ask which columns compare texts by rules; views do not say. Reads no row."""
+        named = [f"{identifier(name)} AS t{at}" for at, name in enumerate(columns)]
+        tried = [f"count(DISTINCT t{at})" for at in range(len(columns))]
         sql = (
-            f"SELECT count(DISTINCT t) FROM (SELECT {identifier(column)} AS t "  # noqa: S608 -- the database's own names, quoted
-            f"FROM main.{identifier(table)} WHERE false "
-            "UNION ALL SELECT unnest(['a', 'A', 'á', 'é', 'e\u0301']))"
+            f"SELECT {', '.join(tried)} FROM (SELECT {', '.join(named)} "  # noqa: S608 -- the database's own names, quoted
+            f"FROM main.{identifier(table)} WHERE false UNION ALL "
+            f"SELECT {', '.join('t' for _ in columns)} FROM "
+            f"(SELECT unnest({list(_DIFFERENT)}) AS t))"
         )
-        return self._run(self._current(), sql) != [(5,)]
+        ((*found,),) = self._run(self._current(), sql)
+        alike = (n != len(_DIFFERENT) for n in found)
+        return list(compress(columns, alike))
 
     def store(self) -> Store:
         """Return tables with their types, keys and comments; reads no row of them."""

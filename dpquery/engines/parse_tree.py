@@ -8,12 +8,9 @@ table of the catalog hides behind the name of a CTE that is not in scope (threat
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Node = dict[str, Any]
 
@@ -51,9 +48,9 @@ def statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Node]:
     return list(tree["statements"])
 
 
-def walk(node: Node, ctes: frozenset[str]) -> Iterator[tuple[Node, frozenset[str]]]:
+def walk(node: Node, ctes: frozenset[str]) -> list[tuple[Node, frozenset[str]]]:
     """
-    Yield *node* and all nodes below it that have a type, each with its CTEs.
+    Return *node* and all nodes below it that have a type, each with its CTEs.
 
     Args:
         node: one statement, or a part of it.
@@ -62,16 +59,25 @@ def walk(node: Node, ctes: frozenset[str]) -> Iterator[tuple[Node, frozenset[str
     Raises:
         RecursionError: it is nested too deeply.
     """
+    found: list[tuple[Node, frozenset[str]]] = []
+    _gather(node, ctes, found)
+    return found
+
+
+def _gather(
+    node: Node, ctes: frozenset[str], found: list[tuple[Node, frozenset[str]]]
+) -> None:
+    """Add to *found*: a generator would hand each node up through all levels."""
     if "type" in node:
-        yield node, ctes
+        found.append((node, ctes))
     for cte in node.get("cte_map", {}).get("map", ()):
         body = cte["value"].get("query_node", {})
         recursive = isinstance(body, dict) and body.get("type") == "RECURSIVE_CTE_NODE"
-        yield from walk(cte["value"], ctes | {cte["key"]} if recursive else ctes)
+        _gather(cte["value"], ctes | {cte["key"]} if recursive else ctes, found)
         ctes |= {cte["key"]}
     below = [value for key, value in node.items() if key != "cte_map"]
     for value in below:
         if isinstance(value, dict):
-            yield from walk(value, ctes)
+            _gather(value, ctes, found)
         elif isinstance(value, list):
             below.extend(value)  # lists hold nodes, lists of nodes, and names

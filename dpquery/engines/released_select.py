@@ -130,7 +130,7 @@ def check_select(
         parsed = statements(connection, sql)
         if len(parsed) != 1:
             raise RefusedError("this is not one SELECT")
-        nodes = list(walk(parsed[0], frozenset()))
+        nodes = walk(parsed[0], frozenset())
     except UnparsableError as error:
         raise _unparsable(error, sql) from None
     except RecursionError:

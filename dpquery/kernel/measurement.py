@@ -135,7 +135,7 @@ def units_by_size(
         RuntimeError: the engine gave other rows than it was asked for.
     """
     found = _by_key(sealed.open(), 1)
-    bins = [(at,) for at in range(sought.first, sought.last + 1)]
+    bins = [(at,) for at in sought.bins]
     if not set(found) <= set(bins):
         _fail()
     noisy = measure(noise, [found.get(at, 0) for at in bins], handed_out)

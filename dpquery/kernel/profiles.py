@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from dpquery.plan.profile import Sought
     from dpquery.sql.lowering.lower import EngineSQL
 
-VERSION = 1
+VERSION = 2
 """Raised by one when a histogram is of another function of the data."""
 SENSITIVITY = 1
 """A unit is in one bin of a histogram, and adds 1 to it."""
@@ -120,7 +120,7 @@ def _view(sought: Sought, source: str) -> View:
         form.bounding,
         sorted(form.keys),
         sorted(form.moments),
-        [sought.quantity.value, sought.first, sought.last],
+        [sought.quantity.value, sought.first, sought.last, sought.per_octave],
         *form.distinct,
     ]
     shape = json.dumps({"profile": sought.quantity.value, "first": sought.first})
@@ -131,8 +131,9 @@ def _histogram(sought: Sought, stored: StoredReadings) -> Histogram:
     if sought.quantity is Quantity.UNION:
         counts = list(stored.values[()])
     else:
-        counts = [stored.values[(at,)][0] for at in sought.powers]
-    return Histogram(sought.first, tuple(map(float, counts)), stored.noise[0].std)
+        counts = [stored.values[(at,)][0] for at in sought.bins]
+    numbers, noise = tuple(map(float, counts)), stored.noise[0].std
+    return Histogram(sought.first, numbers, noise, sought.per_octave)
 
 
 def draws_of(sought: Sought, each: Loss) -> tuple[tuple[Additive, Loss], ...]:
@@ -268,8 +269,9 @@ def _published(missing: Sequence[Sought], found: Sequence[StoredReadings]) -> Pu
         union = sought.quantity is Quantity.UNION
         found_ = stored.values[()] if union else [n for (n,) in stored.values.values()]
         noises = stored.noise if union else stored.noise * len(found_)
-        for power, count, noise in zip(sought.powers, found_, noises, strict=True):
-            rows.append((told(sought, power), step_size(sought) * 2.0**power, count))
+        for bin_, count, noise in zip(sought.bins, found_, noises, strict=True):
+            up_to = step_size(sought) * 2.0 ** (bin_ / sought.per_octave)
+            rows.append((told(sought, bin_), up_to, count))
             estimates.append(Linear(((1.0, Reading(count, noise)),)))
     columns = ("size_of", "up_to", "units")
     return Published(columns, rows, {"units": estimates}, ())

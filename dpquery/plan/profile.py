@@ -1,7 +1,8 @@
 """What is known of the units of a relation: noisy histograms of their sizes.
 
 A profile (theory.md 2.8) is a release like any other: each unit is in one bin of each
-histogram. Bins are powers of two; bin *b* holds the sizes above 2^(b-1), up to 2^b.
+histogram. With f bins an octave, bin *b* holds the sizes above 2^((b-1)/f), up to
+2^(b/f).
 
 Of different values, which units have in common, no histogram tells how many there are.
 There it is the sizes of unions themselves: number *b* is of that to which each unit
@@ -57,10 +58,12 @@ class Sought:
     """The blocks of time that its rows may be of."""
     distinct: DistinctValues | None = None
     """For UNION: the values."""
+    per_octave: int = 1
+    """Bins between a size and its double; 1 for UNION."""
 
     @property
-    def powers(self) -> range:
-        """The powers of two that there is a number for."""
+    def bins(self) -> range:
+        """The bins that there is a number for; of UNION they are powers of two."""
         return range(self.first, self.last + 1)
 
 
@@ -69,12 +72,18 @@ class Histogram:
     """Noisy numbers of units by size: post-processing may do with it what it likes."""
 
     first: int
-    """The power of two that the lowest bin goes up to."""
+    """The lowest bin."""
     counts: tuple[float, ...]
     """Units, or different values, with noise; one number a bin."""
     deviation: float
     """The standard deviation of the noise of each; of UNION that of a union to which
     each unit adds one value, and a union of l a unit has l times as much."""
+    per_octave: int = 1
+    """Bins between a size and its double."""
+
+    def end(self, bin_: int) -> float:
+        """Return the largest size of a bin."""
+        return float(2.0 ** (bin_ / self.per_octave))
 
 
 def step_of(sought: Sought) -> ReleaseStep:
@@ -104,7 +113,7 @@ def step_of(sought: Sought) -> ReleaseStep:
 
 def _unions(sought: Sought, values: DistinctValues) -> Iterator[BoundedDistinct]:
     """Yield unions of which a unit keeps 2^b values in all: Δ = 2^b (theory.md 2.6)."""
-    for power in sought.powers:
+    for power in sought.bins:
         kept = 1 << power
         yield BoundedDistinct(values, kept, kept, kept)
 

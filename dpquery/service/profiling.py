@@ -132,14 +132,13 @@ def histograms_of(prepared: Prepared) -> tuple[SizeHistogram, ...]:
             made += _unions(sought, each)
             continue
         top, step = highest(each), step_size(sought)
-        powers = range(each.first, each.first + len(each.counts))
         made.append(
             SizeHistogram(
                 told(sought),
-                tuple(step * math.pow(2, power) for power in powers),
+                tuple(step * each.end(bin_) for bin_ in sought.bins),
                 each.counts,
                 each.deviation,
-                None if top is None else step * math.pow(2, top),
+                None if top is None else step * each.end(top),
             )
         )
     return tuple(made)
@@ -147,7 +146,7 @@ def histograms_of(prepared: Prepared) -> tuple[SizeHistogram, ...]:
 
 def _unions(sought: Sought, found: Histogram) -> Iterator[SizeHistogram]:
     """Yield the sizes of unions, each by itself, for each has noise of its own."""
-    for power, size in zip(sought.powers, found.counts, strict=True):
+    for power, size in zip(sought.bins, found.counts, strict=True):
         kept = math.pow(2, power)
         noise = kept * found.deviation
         yield SizeHistogram(told(sought, power), (kept,), (size,), noise, kept)

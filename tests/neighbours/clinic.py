@@ -142,8 +142,10 @@ def catalog(hints: Hints, *, views: bool = True) -> Catalog:
 
 
 def create_statements(rows: Rows) -> Iterator[str]:
-    """Yield SQL that makes all tables anew; rows are numbered from 0 in their order."""
+    """Yield SQL that makes these tables anew, their rows in this order."""
     for table, columns in _COLUMNS.items():
+        if table not in rows:
+            continue
         listed = ", ".join(f'"{each.name}" {each.engine_type}' for each in columns)
         yield f"CREATE OR REPLACE TABLE {table} ({listed})"
         if rows[table]:

@@ -43,8 +43,11 @@ class Worlds:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._now: int | None = None
+        self._read: tuple[str, list[duckdb.Statement]] = ("", [])
+        """The last text and what it says: each is run in several worlds in turn."""
         self.all = World(0)
         self._without: list[World] = []
+        self._stored: list[Rows] = [{} for _ in range(MOST + 1)]
         for number in range(MOST + 1):
             connection.execute(f"ATTACH ':memory:' AS w{number}")
 
@@ -77,7 +80,10 @@ class Worlds:
     ) -> list[tuple[Any, ...]]:
         """Return the rows of a statement in one world."""
         self._use(world.number)
-        return self._connection.execute(sql, parameters or None).fetchall()
+        if self._read[0] != sql:
+            self._read = (sql, self._connection.extract_statements(sql))
+        (statement,) = self._read[1]
+        return self._connection.execute(statement, parameters or None).fetchall()
 
     def _add(self, rows: Rows, left: Rows, gone: str | None, kind: str) -> None:
         changed = frozenset(t for t in NAMES if len(left[t]) != len(rows[t]))
@@ -91,5 +97,13 @@ class Worlds:
             self._now = number
 
     def _store(self, number: int, rows: Rows) -> None:
-        self._use(number)
-        self._connection.execute(";".join(create_statements(rows)))
+        """Make the tables anew that are not stored like this already."""
+        stored = self._stored[number]
+        new = {
+            table: rows[table] for table in NAMES if stored.get(table) != rows[table]
+        }
+        if new:
+            self._stored[number] = {}  # unless all of it succeeds
+            self._use(number)
+            self._connection.execute(";".join(create_statements(new)))
+            self._stored[number] = {table: [*rows[table]] for table in NAMES}

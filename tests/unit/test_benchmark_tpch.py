@@ -21,13 +21,10 @@ ROW_LEVEL = {
     ("supplier", 21),  # suppliers
 }
 
-pytestmark = [
-    pytest.mark.xdist_group("benchmark"),
-    pytest.mark.skipif(
-        shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent)) is None,
-        reason="tpchgen-cli is in the extra `bench`",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    shutil.which("tpchgen-cli", path=str(Path(sys.executable).parent)) is None,
+    reason="tpchgen-cli is in the extra `bench`",
+)
 
 
 @pytest.mark.parametrize("unit", ["customer", "supplier"])

@@ -61,7 +61,6 @@ def rebuilt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.xdist_group("rebuilt_sample_data")
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_the_script_makes_the_committed_rows(scenario: str, rebuilt: Path) -> None:
     columns = (

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from dpquery.plan.profile import Histogram
 
 FALSE_ALARM = 1e-5
-"""The chance that noise alone makes a highest bin: one false bin can double the noise
-of every later answer many times over."""
-PER_OCTAVE = 8
-"""Limits that are tried between two powers of two."""
+"""The chance that noise alone makes a histogram that says something."""
+FALSE_BIN = 1e-3
+"""The chance that noise alone makes one bin beside the highest count; a quarter of it
+an octave further, and so on: a false bin an octave further away doubles the noise of
+all later answers, and their variance is four times as large."""
+RUN = 2
+"""Octaves in which most units are: their counts together say what none says alone."""
+PARTS = 4
+"""Sizes that stand for those of one bin."""
+STEEPEST = 3.0
+"""How many times numbers of units may change over a bin, as a logarithm."""
 SURE = 3.0
 """Standard deviations that a union is to be above a smaller one for its values to be
 there: if noise alone made it, every unit would keep many values for nothing."""
@@ -30,26 +37,45 @@ ONE_IN_TWENTY = 1.645
 
 def highest(histogram: Histogram) -> int | None:
     """
-    Return the highest bin that is surely not empty, as a power of two.
+    Return the highest bin that is surely not empty; ``None``: there is none.
 
-    The rule of theory.md 2.8: the highest bin whose noisy count exceeds what noise
-    alone makes in any bin with chance FALSE_ALARM. ``None``: there is none.
+    Theory.md 2.8, with a chance of a false bin for what it would cost (Amin et al.
+    2019 clip at a count of units, and so has this to find few units far away).
     """
-    bins = len(histogram.counts)
-    quantile = -NormalDist().inv_cdf(FALSE_ALARM / (bins + 1))
-    least = max(0.5, histogram.deviation * quantile)
-    found = [at for at, count in enumerate(histogram.counts) if count > least]
-    return histogram.first + found[-1] if found else None
+    run, count = _fullest(histogram)
+    quantile = -NormalDist().inv_cdf(FALSE_ALARM / (len(histogram.counts) + 1))
+    if count <= max(0.5, histogram.deviation * quantile * math.sqrt(len(run))):
+        return None
+    found = likeliest(histogram)
+    for at in range(found - histogram.first + 1, len(histogram.counts)):
+        octaves = (histogram.first + at - found) / histogram.per_octave
+        surely = -NormalDist().inv_cdf(FALSE_BIN * math.pow(4, -octaves))
+        if histogram.counts[at] > max(0.5, histogram.deviation * surely):
+            found = histogram.first + at
+    return found
 
 
 def likeliest(histogram: Histogram) -> int:
-    """Return the bin with the largest noisy count, as a power of two."""
+    """Return the bin with the largest noisy count, where most units are."""
+    run, _ = _fullest(histogram)
+    return histogram.first + max(run, key=histogram.counts.__getitem__)
+
+
+def _fullest(histogram: Histogram) -> tuple[range, float]:
+    """Return the run of neighbours with the largest noisy count, and that count."""
     counts = histogram.counts
-    return histogram.first + max(range(len(counts)), key=counts.__getitem__)
+    length = min(len(counts), RUN * histogram.per_octave)
+    runs = (range(at, at + length) for at in range(len(counts) - length + 1))
+    counted = ((run, sum(counts[at] for at in run)) for run in runs)
+    return max(counted, key=lambda pair: pair[1])
 
 
 def best_limit(
-    histogram: Histogram, noise: float, groups: float = 1.0, top: int | None = None
+    histogram: Histogram,
+    noise: float,
+    groups: float = 1.0,
+    top: int | None = None,
+    biased: float = 1.0,
 ) -> float | None:
     """
     Return the limit of least predicted error; ``None`` where nothing is known.
@@ -59,20 +85,26 @@ def best_limit(
     norm (size - C) each, and no more than their sum over all of them: as much where
     they are alike, as the busiest groups make them. For one group the optimum leaves
     about *noise* units above the limit, however many there are below: the rule aims
-    at a count, not at a percentile. No size above 2^*top* is counted.
+    at a count, not at a percentile. *top* is the highest bin, if it is known. Where
+    only the part *biased* of what is lost has one direction, the rest cancels: of as
+    many independent losses the squares add up.
     """
     top = highest(histogram) if top is None else top
     if top is None:
         return None
-    counts = dict(_sized(histogram, top))
-
-    def error(limit: float) -> float:
-        lost = sum(n * _excess(at, limit) for at, n in counts.items())
-        return groups * (limit * noise) ** 2 + lost**2
-
-    first = histogram.first * PER_OCTAVE
-    steps = range(first, top * PER_OCTAVE + 1)
-    return min((math.pow(2, at / PER_OCTAVE) for at in steps), key=error)
+    best, least = None, math.inf
+    number = total = squares = 0.0  # of units above the limit
+    for limit, units_there in reversed(list(_sizes(histogram, top))):
+        lost = biased * (total - number * limit)
+        apart = squares - 2 * limit * total + number * limit**2
+        error = groups * (limit * noise) ** 2 + lost**2
+        error += 0.0 if biased == 1 else max(0.0, apart)
+        if error < least:
+            best, least = limit, error
+        number += units_there
+        total += units_there * limit
+        squares += units_there * limit**2
+    return best
 
 
 def best_kept(
@@ -111,11 +143,11 @@ def retained(histogram: Histogram, limit: float) -> float:
     top = highest(histogram)
     if top is None:
         return 0.0
-    sized = list(_sized(histogram, top))
-    whole = sum(count * _excess(at, 0.0) for at, count in sized)
-    parts = [(count, _excess(at, limit)) for at, count in sized]
-    lost = sum(count * size for count, size in parts)
-    deviation = histogram.deviation * math.hypot(*(size for _, size in parts))
+    sizes = list(_sizes(histogram, top))
+    whole = sum(number * size for size, number in sizes)
+    lost = sum(number * max(0.0, size - limit) for size, number in sizes)
+    ends = (histogram.end(bin_) for bin_ in range(histogram.first, top + 1))
+    deviation = histogram.deviation * math.hypot(*(max(0.0, e - limit) for e in ends))
     if whole <= 0:
         return 0.0
     return max(0.0, min(1.0, 1 - (lost + ONE_IN_TWENTY * deviation) / whole))
@@ -131,27 +163,48 @@ def mean(histogram: Histogram) -> float | None:
     top = highest(histogram)
     if top is None:
         return None
-    sized = list(_sized(histogram, top))
-    counted = sum(count for _, count in sized)
-    return sum(count * _excess(at, 0.0) for at, count in sized) / max(1.0, counted)
+    sizes = list(_sizes(histogram, top))
+    counted = sum(number for _, number in sizes)
+    return sum(number * size for size, number in sizes) / max(1.0, counted)
 
 
-def _sized(histogram: Histogram, top: int) -> Iterator[tuple[int, float]]:
-    """Yield the bins up to *top* with their numbers of units, none below zero."""
-    for at, count in enumerate(histogram.counts):
-        if histogram.first + at <= top:
-            yield histogram.first + at, max(0.0, count)
-
-
-def _excess(power: int, limit: float) -> float:
+def _sizes(histogram: Histogram, top: int) -> Iterator[tuple[float, float]]:
     """
-    Return how far a size of bin *power* is above *limit*, on average.
+    Yield sizes, ascending, each with how many units it stands for.
 
-    Sizes are taken to be spread evenly over the bin's logarithms: their density is
-    1 / (x ln 2) between the ends.
+    Inside a bin the logarithms of sizes are as dense as numbers of units fall or rise
+    from the bin before to the one behind. The last one is the bin's end: many units are
+    exactly that large, as those with one row are.
     """
-    high = math.pow(2, power)
-    low = max(high / 2, min(high, limit))
-    if low >= high:
-        return 0.0
-    return ((high - low) - limit * math.log(high / low)) / math.log(2)
+    counts = _smoothed(histogram, top)
+    for at, count in enumerate(counts):
+        before = counts[at - 1] if at else count
+        behind = counts[at + 1] if at + 1 < len(counts) else 0.0
+        change = math.log(max(behind, 0.5) / max(before, 0.5)) / 2
+        steep = max(-STEEPEST, min(STEEPEST, change))
+        places = [(part + 1) / PARTS for part in range(PARTS)]
+        dense = [math.exp(steep * place) for place in places]
+        for place, weight in zip(places, dense, strict=True):
+            bin_ = histogram.first + at - 1 + place
+            size = math.pow(2, bin_ / histogram.per_octave)
+            yield size, count * weight / sum(dense)
+
+
+def _smoothed(histogram: Histogram, top: int) -> list[float]:
+    """
+    Return numbers of units, none below zero: up to bin *top*, and of a tail above it.
+
+    The tail falls at least as fast as numbers do before it, as those of log-normal,
+    exponential and Pareto sizes do; what noisy counts have more than that is cut off.
+    """
+    known = top - histogram.first + 1
+    found = [max(0.0, count) for count in histogram.counts[:known]]
+    last, before = found[-1], found[-2] if known > 1 else 0.0
+    ratio = min(1.0, last / before) if before > 0 else 1.0
+    for count in histogram.counts[known:]:
+        kept = min(count, found[-1] * ratio)
+        if kept <= 0:
+            break
+        ratio = kept / found[-1]
+        found.append(kept)
+    return found

@@ -40,6 +40,7 @@ from dpquery.plan.rewrite.decompose_aggregates import (
     counted_once,
     decompose_aggregates,
     moments_of,
+    of_ratios,
 )
 from dpquery.plan.rewrite.fill_groups import fill_groups
 from dpquery.plan.rewrite.own_values import own_values
@@ -89,7 +90,9 @@ def compile_release(
         _check_minimum(query)
     moments = _with_units(made, needed=domain is None or not query.aggregates)
     how = bounding(rules, source, query.keys, domain, counts_units=_counts_units(made))
-    chosen, kept = profile.choosers(how, domain) if profile else (None, None)
+    chosen, kept = None, None
+    if profile is not None:
+        chosen, kept = profile.choosers(how, domain, of_ratios(made))
     step = ReleaseStep(
         name=query.name,
         source=source,

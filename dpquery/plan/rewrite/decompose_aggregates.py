@@ -43,6 +43,7 @@ from dpquery.plan.aggregates import (
     Units,
 )
 from dpquery.plan.analysis.dependencies import rows_per_unit
+from dpquery.plan.analysis.never_null import never_lacking, never_null
 from dpquery.plan.expressions import Call, Expression
 from dpquery.plan.program import ReleasedColumn
 from dpquery.plan.rewrite.clamp_inputs import (
@@ -160,6 +161,34 @@ def moments_of(estimator: Estimator) -> tuple[Moment, ...]:
             assert_never(estimator)
 
 
+def of_ratios(made: Decomposed) -> frozenset[Moment]:
+    """
+    Return the moments of which only means and the like are made.
+
+    Their bundle scales all of what a heavy unit adds by one factor, which is in the
+    numerator and in the denominator: the unit weighs less, and little else changes.
+    """
+    ratios: set[Moment] = set()
+    sums: set[Moment] = set()
+    for column in made.columns:
+        kept = ratios if _is_ratio(column.estimator) else sums
+        kept.update(moments_of(column.estimator))
+    return frozenset(ratios - sums)
+
+
+def _is_ratio(estimator: Estimator) -> bool:
+    match estimator:
+        case RatioEstimator() | SpreadEstimator():
+            return True
+        case PairEstimator(kind=kind):
+            return kind not in SUMS_OF_SQUARES
+        case _:
+            return False
+
+
+SUMS_OF_SQUARES = frozenset({PairKind.REGR_SXX, PairKind.REGR_SYY, PairKind.REGR_SXY})
+
+
 def counted_once(made: Decomposed, source: Owned) -> Decomposed:
     """
     Return *made* with units counted in place of rows, where each unit has one row.
@@ -263,6 +292,8 @@ class _Decomposition:
             return Rows(count.where, most)
         if (count.argument, count.clamp) in self._centred:
             return Present(self._value(count.argument, count.clamp, count.place))
+        if never_null(count.argument, self._inputs.known):
+            return Rows(most=most)
         return Present(count.argument, most=most)
 
     def _summed(self, total: Sum) -> LinearEstimator:
@@ -275,7 +306,7 @@ class _Decomposition:
         terms: list[tuple[Fraction, Moment]] = [(value.grid, Total(value))]
         if value.centre:  # S·g + m·g·n
             terms.append((value.grid * value.centre, Present(value)))
-        presence = None if self._grouped else Units(_known(total.argument))
+        presence = None if self._grouped else self._units(total.argument)
         return LinearEstimator(tuple(terms), integer, presence)
 
     def _distinct(self, of: Sum | Average) -> Estimator:
@@ -323,7 +354,13 @@ class _Decomposition:
         self, argument: Expression, target: RankTarget, place: Place | None
     ) -> RankEstimator:
         value = grid_value(argument, self._inputs, place, centred=False)
-        return RankEstimator(value, target, Units(_known(argument)))
+        return RankEstimator(value, target, self._units(argument))
+
+    def _units(self, argument: Expression) -> Units:
+        """Return the units that have a value."""
+        if never_lacking(argument, self._inputs.known):
+            return Units()
+        return Units(_known(argument))
 
 
 def _known(argument: Expression) -> Expression:

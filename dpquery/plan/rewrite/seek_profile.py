@@ -51,7 +51,12 @@ from dpquery.plan.walk import columns
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dpquery.plan.aggregates import AdditiveMoment, DistinctMoment, GridValue
+    from dpquery.plan.aggregates import (
+        AdditiveMoment,
+        DistinctMoment,
+        GridValue,
+        Moment,
+    )
     from dpquery.plan.analysis.bounds import Environment
     from dpquery.plan.expressions import Expression
     from dpquery.plan.profile import Lookup
@@ -61,13 +66,19 @@ if TYPE_CHECKING:
 
 SMALLEST_VALUE, LARGEST_VALUE = -20, 60
 """Powers of two between which the largest values of columns are looked for."""
-BINS_BELOW, BINS_ABOVE = 24, 20
+OCTAVES_BELOW, OCTAVES_ABOVE = 24, 20
 """Sizes of units are looked for from so many powers of two below what one row adds to
 so many above."""
+PER_OCTAVE = 2
+"""Bins of norms between two powers of two. With one, limits are up to twice too high;
+with more, heavy units hide in the noise of more bins."""
 MOST_KEPT = 7
 """Unions are measured of up to so many values of each unit, as a power of two."""
-LAST_BIN = 51
+LAST_OCTAVE = 51
 """No limit is above this power of two, so that DOUBLE holds what is clipped."""
+OF_RATIOS = 0.1
+"""The part of what a clip takes that a mean lacks: as far as heavy units are taken to
+be from others, beside how far values are from the middle of their bounds."""
 USUAL_GROUPS = 16.0
 """Groups that a table is taken to list where nobody knows."""
 
@@ -126,9 +137,15 @@ class ProfileReader:
         high = max(low, largest) if span.high is None else span.high
         return Bounds(min(low, high), high)
 
-    def choosers(self, how: Bounding, domain: KeyDomain | None) -> tuple[Choose, Keep]:
-        """Return what chooses the limits of a release with these groups, and values."""
-        limit = partial(self.limit, how=how, domain=domain)
+    def choosers(
+        self, how: Bounding, domain: KeyDomain | None, ratios: frozenset[Moment]
+    ) -> tuple[Choose, Keep]:
+        """
+        Return what chooses the limits of a release with these groups, and values.
+
+        Of *ratios* nothing but means and the like is made.
+        """
+        limit = partial(self.limit, how=how, domain=domain, ratios=ratios)
         return limit, partial(self.kept, domain=domain)
 
     def limit(
@@ -137,6 +154,7 @@ class ProfileReader:
         hint: float,
         how: Bounding,
         domain: KeyDomain | None,
+        ratios: frozenset[Moment],
     ) -> float:
         """Return the limit of one vector, in steps; a policy's *hint* is the most."""
         vector = tuple(moments)
@@ -153,7 +171,8 @@ class ProfileReader:
         top = highest(found)
         if top is None and not self.rows_declared:  # better than a guess of ours
             top = likeliest(found)
-        best = best_limit(found, self.noise, self._spread(domain), top)
+        biased = OF_RATIOS if ratios.issuperset(vector) else 1.0
+        best = best_limit(found, self.noise, self._spread(domain), top, biased)
         if best is None:
             return hint
         most = hint if self.rows_declared else LIMIT_CAP
@@ -300,7 +319,7 @@ class ProfileReader:
 
     def _groups(self, how: Bounding) -> Histogram | None:
         """Return in how many groups units are, if that is known or sought."""
-        ends = (0, BINS_ABOVE)
+        ends = (0, OCTAVES_ABOVE)
         grouped = tuple(form for form in self.forms if form.keys)
         wanted = grouped[:1] if self.seeks else ()
         return self._first(grouped, wanted, Quantity.GROUPS, (Units(),), how, ends)
@@ -343,9 +362,9 @@ def _summary(histogram: Histogram, noise: float) -> tuple[float, float]:
 
 
 def _ends(moments: tuple[AdditiveMoment, ...]) -> tuple[int, int]:
-    """Return the lowest and the highest bin for sizes of *moments*."""
+    """Return the powers of two between which sizes of *moments* are."""
     reach = math.ceil(math.log2(max(map(row_reach, moments))))
-    return max(0, reach - BINS_BELOW), min(LAST_BIN, reach + BINS_ABOVE)
+    return max(0, reach - OCTAVES_BELOW), min(LAST_OCTAVE, reach + OCTAVES_ABOVE)
 
 
 def _sought(
@@ -357,7 +376,19 @@ def _sought(
 ) -> Sought:
     kind = _kind(how if form.keys else None)
     keys = form.keys if how is not None else ()
-    return Sought(quantity, form.source, keys, moments, kind, *ends, form.blocks)
+    per_octave = PER_OCTAVE if quantity is Quantity.NORM else 1
+    first, last = (per_octave * end for end in ends)
+    return Sought(
+        quantity,
+        form.source,
+        keys,
+        moments,
+        kind,
+        first,
+        last,
+        form.blocks,
+        per_octave=per_octave,
+    )
 
 
 def _kind(how: Bounding | None) -> Bounding:

@@ -131,6 +131,7 @@ def column(relation: str, name: str) -> exp.Column:
     return exp.column(
         exp.to_identifier(name, quoted=True),
         table=exp.to_identifier(relation, quoted=True),
+        copy=False,
     )
 
 

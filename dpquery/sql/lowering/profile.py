@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 BIN, SIZE = "bin", "size"
 LOGARITHMS = frozenset({"log2", "ceil"})
 """What a histogram calls beside what releases do."""
+HAIR = 1e-9
+"""Bins beyond its end that a size is still of the bin: its root and its logarithm are
+rounded, and what is exactly as large as a bin goes up to is common."""
 
 
 def lower_histogram(sought: Sought) -> EngineSQL:
-    """Return the statement whose rows are (bin, units); bins are powers of two."""
+    """Return the statement whose rows are (bin, units)."""
     step = step_of(sought)
     chain = Chain(step)
     units = select([(SIZE, _size(sought, chain))], _rows_of(sought))
@@ -99,10 +102,15 @@ def _norm(sought: Sought, chain: Chain) -> exp.Expr:
 
 
 def _bin(sought: Sought) -> exp.Expr:
-    """Return the power of two that a size goes up to, within the ends."""
+    """Return the bin of a size, within the ends."""
     size = or_zero(cast(plain(SIZE), "DOUBLE"))
-    least = cast(text(repr(2.0**sought.first)), "DOUBLE")
-    power = call("ceil", call("log2", call("greatest", size, least)))
-    first, last = (cast(text(str(at)), "DOUBLE") for at in (sought.first, sought.last))
-    kept = call("least", call("greatest", power, first), last)
-    return cast(kept, "BIGINT")
+    least = _double(2.0 ** (sought.first / sought.per_octave))
+    octaves = call("log2", call("greatest", size, least))
+    bins = exp.Mul(this=octaves, expression=_double(sought.per_octave))
+    bin_ = call("ceil", exp.Sub(this=bins, expression=_double(HAIR)))
+    first, last = _double(sought.first), _double(sought.last)
+    return cast(call("least", call("greatest", bin_, first), last), "BIGINT")
+
+
+def _double(number: float) -> exp.Expr:
+    return cast(text(repr(number)), "DOUBLE")

@@ -95,7 +95,7 @@ class Cut:
 
 def options_of(select: exp.Expr) -> DPOptions | None:
     """Return the options that stand behind the SELECT of this node."""
-    found = select.meta.get(_META)
+    found = select.meta_get(_META)
     return found if isinstance(found, DPOptions) else None
 
 
@@ -105,14 +105,14 @@ def bounds_of(call: exp.Expr) -> ContributionBounds | None:
 
     Calls that differ in nothing else are equal to sqlglot.
     """
-    found = call.meta.get(_META)
+    found = call.meta_get(_META)
     return found if isinstance(found, ContributionBounds) else None
 
 
 def written(tree: exp.Expr) -> Iterator[Place]:
     """Yield the places of all clauses and bounds in *tree*."""
     for node in tree.walk():
-        match node.meta.get(_META):
+        match node.meta_get(_META):
             case DPOptions(place=place):
                 yield place
             case ContributionBounds(per_group=per_group, per_row=per_row):
@@ -160,7 +160,7 @@ def _home(key: str, nodes: list[exp.Expr], found: Parameters) -> exp.Expr | None
         return node if isinstance(node, exp.Select) else None
     while isinstance(node, _AROUND_CALLS):
         node = node.this
-    here = str(node.meta.get("start", key)) == key
+    here = str(node.meta_get("start", key)) == key
     return node if isinstance(node, exp.AggFunc) and here else None
 
 

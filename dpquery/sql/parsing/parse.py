@@ -186,7 +186,8 @@ def place_of(node: exp.Expr, sql: str) -> Place | None:
     """
     within: exp.Expr | None = node
     while within is not None:
-        kept = [each.meta for each in within.walk() if "start" in each.meta]
+        # reading `meta` would give a dict to every node, which copies copy
+        kept = [e.meta for e in within.walk() if e.meta_get("start") is not None]
         if kept:
             start, end = (min(m["start"] for m in kept), max(m["end"] for m in kept))
             return gate.place(sql, start, end + 1)

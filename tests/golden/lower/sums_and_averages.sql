@@ -8,17 +8,15 @@ SELECT SUM(cost) FROM visits WHERE cost BETWEEN 0 AND 5000;
 WITH
 "source" AS (
   SELECT "visits"."patient_id" AS "u",
-    CAST("visits"."cost" AS DOUBLE) AS "x0",
-    (NOT (("visits"."cost" IS NULL))) AS "x1"
+    CAST("visits"."cost" AS DOUBLE) AS "x0"
   FROM "main"."visits" AS "visits"
   WHERE ("visits"."cost" >= CAST('0' AS DECIMAL(10, 2))) AND ("visits"."cost" <= CAST('5000' AS DECIMAL(10, 2))) AND (NOT (("visits"."patient_id" IS NULL)))),
 "rows" AS (
-  SELECT "u", CAST(CASE WHEN ("x0" * CAST('100' AS DOUBLE)) BETWEEN CAST('0' AS DOUBLE) AND CAST('500000' AS DOUBLE) THEN TRY_CAST(("x0" * CAST('100' AS DOUBLE)) AS INT) WHEN ISFINITE(("x0" * CAST('100' AS DOUBLE))) THEN CASE WHEN ("x0" * CAST('100' AS DOUBLE)) < CAST('0' AS DOUBLE) THEN 0 ELSE 500000 END END AS INT) AS "x0",
-    "x1"
+  SELECT "u", CAST(CASE WHEN ("x0" * CAST('100' AS DOUBLE)) BETWEEN CAST('0' AS DOUBLE) AND CAST('500000' AS DOUBLE) THEN TRY_CAST(("x0" * CAST('100' AS DOUBLE)) AS INT) WHEN ISFINITE(("x0" * CAST('100' AS DOUBLE))) THEN CASE WHEN ("x0" * CAST('100' AS DOUBLE)) < CAST('0' AS DOUBLE) THEN 0 ELSE 500000 END END AS INT) AS "x0"
   FROM "source"),
 "parts" AS (
   SELECT "u", COALESCE(SUM("x0"), 0) AS "m0",
-    MAX(CASE WHEN "x1" THEN 1 ELSE 0 END) AS "m1"
+    1 AS "m1"
   FROM "rows"
   GROUP BY "u"),
 "factors" AS (
@@ -26,7 +24,7 @@ WITH
   FROM "parts"),
 "clipped" AS (
   SELECT CAST(TRUNC(CAST(CAST(LEAST(GREATEST("m0", (-2147483647)), 2147483647) AS BIGINT) AS DOUBLE) * "f0") AS BIGINT) AS "m0",
-    "m1" * (1) AS "m1"
+    1 AS "m1"
   FROM "factors"),
 "totals" AS (
   SELECT SUM("m0") AS "m0",
@@ -79,19 +77,17 @@ SELECT SUM(birads), AVG(birads) FROM mammograms WHERE birads BETWEEN 0 AND 6;
 WITH
 "source" AS (
   SELECT "mammograms:visits"."patient_id" AS "u",
-    "mammograms"."birads" AS "x0",
-    (NOT (("mammograms"."birads" IS NULL))) AS "x1"
+    "mammograms"."birads" AS "x0"
   FROM "main"."mammograms" AS "mammograms"
   INNER JOIN "main"."visits" AS "mammograms:visits" ON ("mammograms"."visit_id" = "mammograms:visits"."visit_id")
   WHERE ("mammograms"."birads" >= 0) AND ("mammograms"."birads" <= 6) AND (NOT (("mammograms:visits"."patient_id" IS NULL)))),
 "rows" AS (
-  SELECT "u", CAST((CAST(CASE WHEN "x0" < 0 THEN 0 WHEN "x0" > 6 THEN 6 ELSE "x0" END AS BIGINT) - 3) AS INT) AS "x0",
-    "x1"
+  SELECT "u", CAST((CAST(CASE WHEN "x0" < 0 THEN 0 WHEN "x0" > 6 THEN 6 ELSE "x0" END AS BIGINT) - 3) AS INT) AS "x0"
   FROM "source"),
 "parts" AS (
   SELECT "u", COALESCE(SUM("x0"), 0) AS "m0",
     COUNT("x0") AS "m1",
-    MAX(CASE WHEN "x1" THEN 1 ELSE 0 END) AS "m2"
+    1 AS "m2"
   FROM "rows"
   GROUP BY "u"),
 "factors" AS (
@@ -100,7 +96,7 @@ WITH
 "clipped" AS (
   SELECT CAST(TRUNC(CAST(CAST(LEAST(GREATEST("m0", (-2147483647)), 2147483647) AS BIGINT) AS DOUBLE) * "f0" * CAST('1024' AS DOUBLE)) AS BIGINT) AS "m0",
     CAST(TRUNC(CAST(CAST(LEAST(GREATEST("m1", (-2147483647)), 2147483647) AS BIGINT) AS DOUBLE) * "f0" * CAST('1024' AS DOUBLE)) AS BIGINT) AS "m1",
-    "m2" * (1) AS "m2"
+    1 AS "m2"
   FROM "factors"),
 "totals" AS (
   SELECT SUM("m0") AS "m0",

@@ -64,12 +64,7 @@ def execute(url: str, sql: str) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param("postgres", marks=pytest.mark.xdist_group("postgres")),
-    ]
-)
+@pytest.fixture(params=["sqlite", "postgres"])
 def location(request: pytest.FixtureRequest, path: Path) -> Iterator[str]:
     """Where a new ledger is: a file, or a schema of its own on a server."""
     if request.param == "sqlite":

@@ -40,7 +40,6 @@ def test_thirty_kills_of_four_processes() -> None:
     assert found["debits"] >= found["answers"]
 
 
-@pytest.mark.xdist_group("postgres")
 def test_thirty_kills_on_a_server() -> None:
     options = ("--kills", "30", "--processes", "4", "--kills-only", "--postgres")
     found = harness(*options)

@@ -11,6 +11,7 @@ from dpquery.plan.analysis.clips import (
     best_kept,
     best_limit,
     highest,
+    likeliest,
     mean,
     retained,
     units,
@@ -67,6 +68,47 @@ def test_noise_alone_makes_no_highest_bin() -> None:
     assert best_limit(Histogram(0, (1.0, -2.0), 20.0), 1.0) is None
 
 
+def test_a_bin_must_be_surer_the_further_it_is_away() -> None:
+    """A false bin that is an octave further doubles the noise of all later answers."""
+    for octaves, count in ((1, 75.0), (4, 95.0), (12, 140.0)):
+        counts = [0.0] * 20
+        counts[2] = 500.0
+        counts[2 + octaves] = count
+        assert highest(Histogram(0, tuple(counts), 20.0)) == 2 + octaves
+        counts[2 + octaves] = 0.0
+        counts[19] = count if octaves < 12 else 130.0
+        assert highest(Histogram(0, tuple(counts), 20.0)) == 2
+
+
+def test_many_units_that_no_bin_shows_alone_are_found_together() -> None:
+    counts = (10.0, 60.0, 70.0, 65.0, 55.0, -30.0, 20.0, -15.0, 60.0)
+    assert highest(Histogram(0, counts, 20.0, per_octave=2)) == 2
+    assert likeliest(Histogram(0, counts, 20.0, per_octave=2)) == 2
+
+
+def test_limits_let_units_through_that_are_as_large_as_a_bin_goes_up_to() -> None:
+    for per_octave in (1, 2):
+        found = Histogram(0, (0.0, 0.0, 900.0, 0.0), 1e-9, per_octave)
+        assert best_limit(found, 1e-3) == found.end(2)
+        assert retained(found, found.end(2)) == 1.0
+
+
+def test_a_tail_goes_on_as_it_began_and_no_further() -> None:
+    """Of Pareto's sizes: numbers that noise hides one by one still make a limit."""
+    counts = [800.0 * 0.5**at for at in range(12)]
+    whole = limit_of(*counts)
+    known = highest(Histogram(0, tuple(counts), 20.0))
+    assert known == 3
+    assert whole > limit_of(*counts[: known + 1], *[-1.0] * 8)
+    assert whole >= limit_of(*counts[: known + 1], *[60.0] * 8)
+
+
+def limit_of(*counts: float) -> float:
+    found = best_limit(Histogram(0, counts, 20.0), 3.0)
+    assert found is not None
+    return found
+
+
 def test_what_survives_is_no_more_than_what_does() -> None:
     sizes = skewed(20_000)
     whole = sum(sizes)
@@ -91,6 +133,12 @@ def test_more_groups_make_a_smaller_limit_better() -> None:
     limits = [best_limit(found, 20.0, groups) for groups in (1, 10, 100)]
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] < limits[0]
+
+
+def test_where_losses_cancel_a_smaller_limit_is_better() -> None:
+    found = histogram(skewed(20_000))
+    limits = [best_limit(found, 20.0, biased=part) for part in (1.0, 0.1, 0.0)]
+    assert limits[0] > limits[1] > limits[2]
 
 
 def unions(

@@ -23,20 +23,25 @@ from dpquery.plan.aggregates import (
     Units,
     expression_of,
 )
+from dpquery.plan.analysis.privacy_unit import own
 from dpquery.plan.render import expression_text
 from dpquery.plan.rewrite.bound_contributions import MOST_BINS
-from dpquery.plan.rewrite.clamp_inputs import STEPS_LIMIT, STEPS_WANTED
+from dpquery.plan.rewrite.clamp_inputs import STEPS_LIMIT, STEPS_WANTED, inputs_of
+from dpquery.plan.rewrite.decompose_aggregates import decompose_aggregates, of_ratios
 from dpquery.policy.catalog import SqlType
+from dpquery.sql.queries.bind import bind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dpquery.plan.aggregates import Moment
     from dpquery.plan.program import ReleaseStep
+    from dpquery.policy.catalog import Catalog
 
     Compile = Callable[[str], ReleaseStep]
 
 
+BOTH = [Present, Rows]
 PAIR = (Present, Total, Total, Square, Square, Product)
 
 
@@ -174,6 +179,46 @@ def test_withheld_groups_are_decided_on_units(compile_step: Compile) -> None:
 
 def test_a_key_alone_measures_units(compile_step: Compile) -> None:
     assert kinds(compile_step("SELECT status FROM orders GROUP BY status")) == [Units]
+
+
+@pytest.mark.parametrize(
+    ("items", "rows", "measured"),
+    [
+        ("COUNT(amount), COUNT(*)", "orders WHERE amount > 1", [Rows]),
+        ("COUNT(amount), COUNT(*)", "orders WHERE amount > 1 OR express", BOTH),
+        ("COUNT(amount), AVG(amount)", "orders WHERE amount > 1", [Present, Total]),
+        ("MEDIAN(amount)", "orders WHERE amount < 9 GROUP BY note", [Units]),
+    ],
+)
+def test_values_that_no_row_lacks_are_counted_as_rows(
+    compile_step: Compile, items: str, rows: str, measured: list[type]
+) -> None:
+    """But a mean's own count is scaled with its sum, and stays apart."""
+    step = compile_step(f"SELECT {items} FROM {rows}")
+    assert kinds(step) == measured
+
+
+@pytest.mark.parametrize(
+    ("items", "ratios"),
+    [
+        ("AVG(amount)", [Present, Total]),
+        ("AVG(amount), SUM(amount)", []),
+        ("AVG(amount), COUNT(amount)", [Total]),
+        ("STDDEV(amount), COUNT(*)", [Present, Total, Square]),
+        ("CORR(amount, order_id)", [*PAIR]),
+        ("REGR_SXX(amount, order_id)", []),
+        ("MEDIAN(amount)", []),
+    ],
+)
+def test_of_what_only_means_are_made(
+    shop: Catalog, items: str, ratios: list[type]
+) -> None:
+    where = "amount BETWEEN 1 AND 9 AND order_id BETWEEN 1 AND 9"
+    query = bind(f"SELECT {items} FROM orders WHERE {where}", shop).boundaries[0]
+    inputs = inputs_of(own(query.source, shop).relation)
+    made = decompose_aggregates(query.aggregates, inputs, grouped=False)
+    found = [type(each) for each in made.moments if each in of_ratios(made)]
+    assert found == ratios
 
 
 def test_an_average_and_its_sum_are_made_of_one_centred_sum(
