@@ -350,6 +350,8 @@ def _missing_of_table(
     if not any(amount for _, _, amount in known):
         return piece.asked
     mine, axes = piece.shape, frozenset(piece.shape.domain or ())
+    if all(shape == mine for _, shape, _ in known):  # exact, for whoever pays
+        return _missing(piece, [amount for _, _, amount in known])
     amounts = []
     for name, steps in mine.moments:
         target = variance_of(mine, piece.asked.amount) / steps**2

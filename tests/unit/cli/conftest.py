@@ -6,6 +6,7 @@ import datetime as dt
 import sys
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from importlib.util import find_spec
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -355,6 +356,9 @@ def command(
 
 def _install(monkeypatch: pytest.MonkeyPatch, name: str, **names: object) -> None:
     module = ModuleType(name)
+    real = find_spec(name)
+    if real is not None and real.submodule_search_locations is not None:
+        module.__path__ = real.submodule_search_locations  # its parts are real
     for key, value in names.items():
         setattr(module, key, value)
     monkeypatch.setitem(sys.modules, name, module)
