@@ -22,6 +22,7 @@ from benchmarks.accuracy.truncation import (
     Law,
     Noise,
     grid,
+    quotients,
     values_of,
 )
 
@@ -55,7 +56,8 @@ def candidates(
             values = values_of(cells, measure, at)
             yield from _withheld(cells, values, terms, rho, widths)
         case Kind.AVG if line.public:
-            yield from _averages(cells, at, measure, rho)
+            points = Noise(Law.GAUSSIAN, terms).points()
+            yield from _averages(cells, at, measure, rho, points)
 
 
 def _norms(cells: Cells, values: Floats) -> Floats:
@@ -113,7 +115,9 @@ def _shown(cells: Cells, k: int, share: float, terms: Terms) -> Floats:
     return 1 - np.searchsorted(drawn, least - units) / POINTS
 
 
-def _averages(cells: Cells, at: int, measure: Measure, rho: float) -> Iterator[Best]:
+def _averages(
+    cells: Cells, at: int, measure: Measure, rho: float, points: Floats
+) -> Iterator[Best]:
     middle = (measure.low + measure.high) / 2
     half = (measure.high - measure.low) / 2
     centred = cells.totals[at] - middle * cells.rows
@@ -130,9 +134,9 @@ def _averages(cells: Cells, at: int, measure: Measure, rho: float) -> Iterator[B
             mean = np.bincount(cells.group, centred * kept, count) / n
             bias = (mean - truth) ** 2
             for part in FOR_SUM:
-                above = (c * reach) ** 2 / (2 * rho * part)
-                below = c * c / (2 * rho * (1 - part))
-                noisy = np.minimum((above + mean * mean * below) / (n * n), half * half)
+                above = c * reach / math.sqrt(2 * rho * part)
+                below = c / math.sqrt(2 * rho * (1 - part))
+                noisy = quotients(mean * n, n, above, below, half, points)
                 square = float(np.mean(noisy + bias))
                 bare = math.sqrt(float(np.mean(bias)))
                 yield Best(square, 0, c, count, bare, share=part)

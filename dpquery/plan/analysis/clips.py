@@ -28,6 +28,8 @@ PARTS = 4
 """Sizes that stand for those of one bin."""
 STEEPEST = 3.0
 """How many times numbers of units may change over a bin, as a logarithm."""
+APART = 0.1
+"""How far heavy units are taken to be from others, in parts of the largest value."""
 SURE = 3.0
 """Standard deviations that a union is to be above a smaller one for its values to be
 there: if noise alone made it, every unit would keep many values for nothing."""
@@ -75,7 +77,8 @@ def best_limit(
     noise: float,
     groups: float = 1.0,
     top: int | None = None,
-    biased: float = 1.0,
+    *,
+    of_mean: bool = False,
 ) -> float | None:
     """
     Return the limit of least predicted error; ``None`` where nothing is known.
@@ -85,9 +88,12 @@ def best_limit(
     norm (size - C) each, and no more than their sum over all of them: as much where
     they are alike, as the busiest groups make them. For one group the optimum leaves
     about *noise* units above the limit, however many there are below: the rule aims
-    at a count, not at a percentile. *top* is the highest bin, if it is known. Where
-    only the part *biased* of what is lost has one direction, the rest cancels: of as
-    many independent losses the squares add up.
+    at a count, not at a percentile. *top* is the highest bin, if it is known.
+
+    A mean lacks what is lost above and below the line, all but APART of it. Of N in
+    K groups alike, noise moves each mean by K C·noise / N, the part of it that has one
+    direction moves all of them by APART lost / N, and the rest cancels: its squares add
+    up, to K / N² of them in each group.
     """
     top = highest(histogram) if top is None else top
     if top is None:
@@ -95,10 +101,12 @@ def best_limit(
     best, least = None, math.inf
     number = total = squares = 0.0  # of units above the limit
     for limit, units_there in reversed(list(_sizes(histogram, top))):
-        lost = biased * (total - number * limit)
-        apart = squares - 2 * limit * total + number * limit**2
-        error = groups * (limit * noise) ** 2 + lost**2
-        error += 0.0 if biased == 1 else max(0.0, apart)
+        lost = total - number * limit
+        if of_mean:
+            apart = max(0.0, squares - 2 * limit * total + number * limit**2)
+            error = (groups * limit * noise) ** 2 + (APART * lost) ** 2 + groups * apart
+        else:
+            error = groups * (limit * noise) ** 2 + lost**2
         if error < least:
             best, least = limit, error
         number += units_there

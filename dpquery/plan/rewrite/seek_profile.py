@@ -76,9 +76,6 @@ MOST_KEPT = 7
 """Unions are measured of up to so many values of each unit, as a power of two."""
 LAST_OCTAVE = 51
 """No limit is above this power of two, so that DOUBLE holds what is clipped."""
-OF_RATIOS = 0.1
-"""The part of what a clip takes that a mean lacks: as far as heavy units are taken to
-be from others, beside how far values are from the middle of their bounds."""
 USUAL_GROUPS = 16.0
 """Groups that a table is taken to list where nobody knows."""
 
@@ -171,8 +168,8 @@ class ProfileReader:
         top = highest(found)
         if top is None and not self.rows_declared:  # better than a guess of ours
             top = likeliest(found)
-        biased = OF_RATIOS if ratios.issuperset(vector) else 1.0
-        best = best_limit(found, self.noise, self._spread(domain), top, biased)
+        groups, of_mean = self._spread(domain), ratios.issuperset(vector)
+        best = best_limit(found, self.noise, groups, top, of_mean=of_mean)
         if best is None:
             return hint
         most = hint if self.rows_declared else LIMIT_CAP

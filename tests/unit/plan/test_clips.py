@@ -135,10 +135,14 @@ def test_more_groups_make_a_smaller_limit_better() -> None:
     assert limits[-1] < limits[0]
 
 
-def test_where_losses_cancel_a_smaller_limit_is_better() -> None:
+@pytest.mark.parametrize("groups", [1, 10, 100])
+def test_means_lose_less_by_a_limit_than_sums(groups: float) -> None:
     found = histogram(skewed(20_000))
-    limits = [best_limit(found, 20.0, biased=part) for part in (1.0, 0.1, 0.0)]
-    assert limits[0] > limits[1] > limits[2]
+    mean = best_limit(found, 20.0, groups, of_mean=True)
+    total = best_limit(found, 20.0, groups)
+    assert mean is not None
+    assert total is not None
+    assert mean < total
 
 
 def unions(
