@@ -13,6 +13,9 @@ Printed are, for each question,
   the target, for somebody who knew the answer (theory.md 4.6); median, and ninetieth
   percentile of the runs;
 * the rounds, in the median.
+
+The last line is of all questions together. Where the target is met in closed form, 95 %
+of the values are within it, no more: of 500 runs a single question may show 94.
 """
 
 from __future__ import annotations
@@ -177,20 +180,28 @@ def _runs(
 
 
 def main() -> None:
-    """Print one line a question."""
+    """Print one line a question, and one of all."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--runs", type=int, default=500)
     runs = parser.parse_args().runs
     print(f"{'':22}within   cost: median   90 %   rounds     ({runs} runs)")
+    every = []
     for case in CASES:
-        found = measure(case, runs)
-        late = found.costs[int(0.9 * (len(found.costs) - 1))]
-        median = statistics.median(found.costs)
-        print(
-            f"{case.name:22}{found.within:6.1%}{median:14.2f}{late:8.2f}"
-            f"{found.rounds:8.0f}",
-            flush=True,
-        )
+        every.append(measure(case, runs))
+        _print(case.name, every[-1])
+    costs = tuple(sorted(cost for each in every for cost in each.costs))
+    within = statistics.fmean(each.within for each in every)
+    rounds = statistics.median(each.rounds for each in every)
+    _print("all of them", Outcome(within, costs, rounds))
+
+
+def _print(name: str, found: Outcome) -> None:
+    late = found.costs[int(0.9 * (len(found.costs) - 1))]
+    median = statistics.median(found.costs)
+    print(
+        f"{name:22}{found.within:6.1%}{median:14.2f}{late:8.2f}{found.rounds:8.0f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
