@@ -29,7 +29,7 @@ PARTS = 4
 STEEPEST = 3.0
 """How many times numbers of units may change over a bin, as a logarithm."""
 APART = 0.1
-"""How far heavy units are taken to be from others, in parts of the largest value."""
+"""How far units of many rows are taken to be from others, in parts of the farthest."""
 SURE = 3.0
 """Standard deviations that a union is to be above a smaller one for its values to be
 there: if noise alone made it, every unit would keep many values for nothing."""
@@ -79,6 +79,7 @@ def best_limit(
     top: int | None = None,
     *,
     of_mean: bool = False,
+    of_rows: bool = False,
 ) -> float | None:
     """
     Return the limit of least predicted error; ``None`` where nothing is known.
@@ -90,10 +91,10 @@ def best_limit(
     about *noise* units above the limit, however many there are below: the rule aims
     at a count, not at a percentile. *top* is the highest bin, if it is known.
 
-    A mean lacks what is lost above and below the line, all but APART of it. Of N in
-    K groups alike, noise moves each mean by K C·noise / N, the part of it that has one
-    direction moves all of them by APART lost / N, and the rest cancels: its squares add
-    up, to K / N² of them in each group.
+    *of_mean*: a mean of N / K rows a group is moved by K C·noise / N by noise, and by
+    lost / N by what is lost. *of_rows*: what is limited is a number of rows, and units
+    with many weigh less above the line and below it; where they are like others, their
+    mean lacks nothing but the chance of who they are, whose squares add up.
     """
     top = highest(histogram) if top is None else top
     if top is None:
@@ -102,11 +103,13 @@ def best_limit(
     number = total = squares = 0.0  # of units above the limit
     for limit, units_there in reversed(list(_sizes(histogram, top))):
         lost = total - number * limit
-        if of_mean:
-            apart = max(0.0, squares - 2 * limit * total + number * limit**2)
-            error = (groups * limit * noise) ** 2 + (APART * lost) ** 2 + groups * apart
+        error = groups * (limit * noise) ** 2
+        error *= groups if of_mean else 1
+        if of_mean and of_rows:
+            by_chance = squares - 2 * limit * total + number * limit**2
+            error += (APART * lost) ** 2 + groups * max(0.0, by_chance)
         else:
-            error = groups * (limit * noise) ** 2 + lost**2
+            error += lost**2
         if error < least:
             best, least = limit, error
         number += units_there

@@ -168,8 +168,14 @@ class ProfileReader:
         top = highest(found)
         if top is None and not self.rows_declared:  # better than a guess of ours
             top = likeliest(found)
-        groups, of_mean = self._spread(domain), ratios.issuperset(vector)
-        best = best_limit(found, self.noise, groups, top, of_mean=of_mean)
+        best = best_limit(
+            found,
+            self.noise,
+            self._spread(domain),
+            top,
+            of_mean=ratios.issuperset(vector),
+            of_rows=isinstance(vector[0], Present),
+        )
         if best is None:
             return hint
         most = hint if self.rows_declared else LIMIT_CAP
