@@ -98,7 +98,10 @@ def need_of(
         return Need(math.inf, least, step, reached=False, known=False)
     value = _value(estimate, shown)
     if estimate is None or value is None:
-        return Need(math.inf, CLAMPED, CLAMPED, reached=False)
+        least = CLAMPED
+        if isinstance(estimate, Ratio):
+            least = max(least, _of_most_rows(estimate, target))
+        return Need(math.inf, least, CLAMPED, reached=False)
     bar = interval(estimate, target.confidence)
     half = max(bar.high - value, value - bar.low)
     rows = _rows_may_be(estimate, target.confidence)
@@ -116,13 +119,29 @@ def need_of(
         error = half / smallest if smallest else math.inf
         done = half <= target.amount * smallest
     if isinstance(estimate, Ratio) and _cut_off(estimate, bar):
-        least = min(max(least, math.sqrt(CLAMPED)), CLAMPED)
+        step = min(max(least, math.sqrt(CLAMPED)), CLAMPED)
+        return Need(error, max(step, _of_most_rows(estimate, target)), step, done)
     if isinstance(estimate, Sampled):
         steps = _step(estimate)
         if steps is not None:  # how far it is nobody can tell yet
             return Need(error, steps, steps, done)
         least, ratio = least / REDRAWN, ratio * REDRAWN
     return Need(error, least, least if far else ratio, done)
+
+
+def _of_most_rows(ratio: Ratio, target: Target) -> float:
+    """
+    Return how much better a mean must be that is over hardly any rows, it seems.
+
+    At least so much: if it is over as many as there may be, its interval is that of its
+    sum over so many. Over none at all, whatever is spent on it is lost.
+    """
+    rows = interval(ratio.denominator, target.confidence).high
+    bar = interval(ratio.numerator, target.confidence)
+    wanted = target.amount
+    if target.relative:
+        wanted *= max(abs(ratio.low), abs(ratio.high))
+    return (bar.high - bar.low) / 2 / (wanted * rows) if rows > 0 else math.inf
 
 
 def _value(estimate: Estimate | None, shown: object) -> float | None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.pricing import PricedStep
+    from dpquery.noise.intervals import Estimate
     from dpquery.plan.aggregates import Moment
     from dpquery.plan.program import ReleasedColumn
 
@@ -202,6 +203,14 @@ def _typical(moment: Moment) -> float:
     if isinstance(moment, Total | DistinctTotal):
         return max(abs(moment.value.low), abs(moment.value.high), 1) / 2
     return 1.0
+
+
+def over_nothing(step: PricedStep, column: ReleasedColumn) -> Estimate | None:
+    """Return what is known of a mean over no rows at all; ``None`` of others."""
+    if not isinstance(column.estimator, RatioEstimator):
+        return None
+    moments = moments_of(column.estimator)
+    return estimate(column.estimator, {m: _reading(step, m, 0) for m in moments})
 
 
 def _reading(step: PricedStep, moment: Moment, value: int) -> Noisy:

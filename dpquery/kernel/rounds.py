@@ -25,6 +25,7 @@ from dpquery.accounting.loss import AMOUNT_UNITS, Definition, Loss
 from dpquery.errors import BudgetExceeded
 from dpquery.kernel.needs import Need, Target, need_of
 from dpquery.kernel.notes import notes
+from dpquery.kernel.outlook import over_nothing
 from dpquery.kernel.pieces import Kind, pieces_of
 from dpquery.kernel.targets import (
     Losses,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.release import Answer
+    from dpquery.noise.intervals import Estimate
 
     Ask = Callable[[Prepared], Answer]
     Epsilon = Callable[[Loss], float]
@@ -175,11 +177,11 @@ class _Rounds:
         computed = set() if shaped else self._computed
         for name in dict.fromkeys((*published.estimates, *self._named)):
             place = published.columns.index(name)
-            bars = published.estimates.get(name)
-            cells = [
-                (published.rows[at][place], None if bars is None else bars[at])
-                for at in rows
-            ]
+            bars, null = published.estimates.get(name), self._null(name)
+            cells = []
+            for at in rows:
+                cell, bar = published.rows[at][place], bars[at] if bars else None
+                cells.append((cell, null if cell is None and bar is None else bar))
             found[name] = [
                 need_of(bar, self.rules.target, cell, computed=name in computed)
                 for cell, bar in cells
@@ -191,6 +193,14 @@ class _Rounds:
     def _named(self) -> list[str]:
         """The columns that the target is for, by their names."""
         return [output.name for output in targeted(self.usual)]
+
+    def _null(self, name: str) -> Estimate | None:
+        """Return what is known of a NULL in a column: a mean over hardly any rows."""
+        for output in targeted(self.usual):
+            if output.name == name and output.cell is not None:
+                place = output.cell.levels[0], output.cell.column
+                return over_nothing(*self.usual.column(*place))
+        return None
 
     @property
     def _computed(self) -> set[str]:

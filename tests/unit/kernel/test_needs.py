@@ -9,6 +9,8 @@ from statistics import NormalDist
 import pytest
 
 from dpquery.kernel.needs import BENT, CLAMPED, OPEN, REDRAWN, UNTOLD, Target, need_of
+from dpquery.noise.calibration import Additive, Law
+from dpquery.noise.intervals import Linear, Ratio, Reading
 from dpquery.noise.sampled import Sampled, sampled
 
 AMOUNT, PART = Target(1.0, relative=False), Target(0.05, relative=True)
@@ -95,3 +97,30 @@ def test_a_computed_number_may_have_one_with_less_noise() -> None:
     need = need_of(None, AMOUNT, 7.0, computed=True)
     assert (need.known, need.reached) == (False, False)
     assert (need.least, need.next) == (UNTOLD, CLAMPED)
+
+
+def mean(total: int, rows: int) -> Ratio:
+    """Return a mean of values within ±60, with noise of 600 and of 10."""
+    sums = Additive(Law.GAUSSIAN, sensitivity=60, scale=600.0)
+    counts = Additive(Law.GAUSSIAN, sensitivity=1, scale=10.0)
+    above, below = Reading(total, sums), Reading(rows, counts)
+    return Ratio(Linear(((1.0, above),)), Linear(((1.0, below),)), 0.0, -60.0, 60.0)
+
+
+def test_a_mean_of_nothing_is_given_up_early() -> None:
+    """If it was of as many rows as noise may hide, it still would need so much."""
+    null = need_of(mean(0, 0), Target(2.0, relative=False))
+    assert null.least == pytest.approx(600 / 10 / 2, rel=0.03)
+    assert null.next == CLAMPED
+    assert math.isinf(null.error)
+    few = need_of(mean(200, 12), Target(2.0, relative=False), 16.7)
+    rows = 12 + Z * 10
+    assert few.least == pytest.approx(Z * 600 / (2 * rows), rel=0.03)
+    assert few.next <= CLAMPED
+    surely_none = need_of(mean(0, -40), Target(2.0, relative=False))
+    assert math.isinf(surely_none.least)
+
+
+def test_in_per_cent_a_mean_of_nothing_may_be_as_large_as_its_bounds() -> None:
+    null = need_of(mean(0, 0), PART)
+    assert null.least == pytest.approx(600 / 10 / (0.05 * 60), rel=0.03)
