@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dpquery.noise.sampled import Sampled
     from dpquery.plan.program import ReleasedColumn, Replicated
 
-COUNTS = (999, 399, 199, 99)
+COUNTS = (999, 399, 199, 99, 39)
 """How often noise is drawn again, if there is room: (B + 1) times 2.5 % is about whole,
 which is what makes quantiles of replicates unbiased."""
 MOST_ROWS = 50_000
@@ -40,8 +40,8 @@ MOST_STATISTICS = 50_000
 MOST_BIAS = 0.3
 """How far from a half the share of the replicates may be that is below a cell that
 several rows meet in: 0.8 standard deviations. Rounding alone can make it a quarter."""
-AT_LEAST = 4
-"""How many times as much is done for the least number of replicates."""
+FEW, AT_LEAST = 99, 4
+"""For so few replicates, how many times as much is done."""
 
 Bars: TypeAlias = "list[Sampled | None]"
 Statistic: TypeAlias = "tuple[PricedStep, ReleasedColumn, Group]"
@@ -212,9 +212,8 @@ class Sampling:
 
 def _count(number: int, most: int) -> int:
     """Return how many replicates there is room for; 0 for too few."""
-    fitting = (b for b in COUNTS if b * max(1, number) <= most)
-    least = COUNTS[-1]
-    return next(fitting, least if least * number <= AT_LEAST * most else 0)
+    room = ((b, most if b > FEW else AT_LEAST * most) for b in COUNTS)
+    return next((b for b, rows in room if b * max(1, number) <= rows), 0)
 
 
 def _mixed(group: Group) -> bool:
