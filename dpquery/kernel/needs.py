@@ -29,8 +29,8 @@ UNTOLD = 8.0
 it has an interval then: an eighth of a limit's ε is lost if it never has one."""
 OPEN = 2.0
 """How much better a statistic is asked for, while its interval has no end."""
-BENT = 1.5
-"""The same while its error is not in proportion to the noise: a factor of 2.25 in ρ,
+BENT = 1.25
+"""The same while its error is not in proportion to the noise: a factor of 1.6 in ρ,
 which is the most that can be too much."""
 CROOKED = 1.5
 """How many times longer one side of an interval may be than the other, in proportion:
