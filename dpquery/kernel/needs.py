@@ -97,11 +97,18 @@ def need_of(
         least, step = (UNTOLD, CLAMPED) if computed else (math.inf, math.inf)
         return Need(math.inf, least, step, reached=False, known=False)
     value = _value(estimate, shown)
-    if estimate is None or value is None:
-        least = CLAMPED
-        if isinstance(estimate, Ratio):
-            least = max(least, _of_most_rows(estimate, target))
-        return Need(math.inf, least, CLAMPED, reached=False)
+    if value is not None and isinstance(estimate, Linear | Ratio | Sampled):
+        return _need_of_number(estimate, value, target)
+    least = CLAMPED
+    if isinstance(estimate, Ratio):
+        least = max(least, _of_most_rows(estimate, target))
+    return Need(math.inf, least, CLAMPED, reached=False)
+
+
+def _need_of_number(
+    estimate: Linear | Ratio | Sampled, value: float, target: Target
+) -> Need:
+    """Return how far a number is from *target*."""
     bar = interval(estimate, target.confidence)
     half = max(bar.high - value, value - bar.low)
     rows = _rows_may_be(estimate, target.confidence)
