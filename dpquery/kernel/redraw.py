@@ -185,23 +185,26 @@ class Redraw:
         """Return draws of a reading's noise: one that is read twice has one noise."""
         key = reading.origin or id(reading)
         if key not in self._noises:
-            law = reading.noise
-            self._noises[key] = [_draw(law, self.chance) for _ in range(self.count)]
+            self._noises[key] = _draws(reading.noise, self.chance, self.count)
         return self._noises[key]
 
 
-def _draw(noise: Additive, chance: Random) -> int:
+def _draws(noise: Additive, chance: Random, count: int) -> list[int]:
     """
-    Return one draw of discrete noise, by floating-point numbers: no secret hangs on it.
+    Return draws of discrete noise, by floating-point numbers: no secret hangs on it.
 
     The floors of exponential variables are geometric, and a discrete Laplace variable
     is the difference of two. A rounded Gaussian has a variance larger than the discrete
     one's by at most 1/12.
     """
+    scale = noise.scale
     if noise.law is Law.GAUSSIAN:
-        return round(chance.gauss(0.0, noise.scale))
-    one, other = chance.expovariate(1.0), chance.expovariate(1.0)
-    return math.floor(one * noise.scale) - math.floor(other * noise.scale)
+        gauss = chance.gauss
+        return [round(gauss(0.0, scale)) for _ in range(count)]
+    drawn, floor = chance.expovariate, math.floor
+    return [
+        floor(drawn(1.0) * scale) - floor(drawn(1.0) * scale) for _ in range(count)
+    ]
 
 
 def _whole(number: float) -> int:
