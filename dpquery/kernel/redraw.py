@@ -202,9 +202,7 @@ def _draws(noise: Additive, chance: Random, count: int) -> list[int]:
         gauss = chance.gauss
         return [round(gauss(0.0, scale)) for _ in range(count)]
     drawn, floor = chance.expovariate, math.floor
-    return [
-        floor(drawn(1.0) * scale) - floor(drawn(1.0) * scale) for _ in range(count)
-    ]
+    return [floor(drawn(1.0) * scale) - floor(drawn(1.0) * scale) for _ in range(count)]
 
 
 def _whole(number: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,11 @@ def source(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+@cache
+def parsed(name: str) -> ast.Module:
+    return ast.parse(source(name))
+
+
 def test_the_files_are_found() -> None:
     packages = {name.split("/")[1] for name in NAMES if name.count("/") > 1}
     assert packages >= {*TRUSTED, "cli", "errors", "policy", "service"}
@@ -32,7 +38,7 @@ def test_no_file_is_long(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_module_says_what_it_knows(name: str) -> None:
-    text = ast.get_docstring(ast.parse(source(name)))
+    text = ast.get_docstring(parsed(name))
     assert text is not None
     assert text[0].isupper() or text.startswith("dpquery")
 
@@ -51,7 +57,7 @@ def lines_of(function: Function) -> int:
 def test_trusted_functions_are_short(name: str) -> None:
     long = {
         node.name: lines_of(node)
-        for node in ast.walk(ast.parse(source(name)))
+        for node in ast.walk(parsed(name))
         if isinstance(node, Function) and lines_of(node) > 40
     }
     assert long == {}
@@ -62,7 +68,7 @@ def test_no_assert_and_no_bare_except(name: str) -> None:
     """``python -O`` removes asserts; a bare except swallows an interrupt."""
     wrong = [
         node.lineno
-        for node in ast.walk(ast.parse(source(name)))
+        for node in ast.walk(parsed(name))
         if isinstance(node, ast.Assert)
         or (isinstance(node, ast.ExceptHandler) and node.type is None)
     ]
@@ -91,7 +97,7 @@ def test_exact_rows_are_opened_in_one_place() -> None:
     openers = [
         name
         for name in NAMES
-        for node in ast.walk(ast.parse(source(name)))
+        for node in ast.walk(parsed(name))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "open"
@@ -113,7 +119,7 @@ def test_only_the_engines_may_hold_what_they_seal() -> None:
     ]
     assert users == ["dpquery/kernel/measurement.py", "dpquery/kernel/release.py"]
     for name in users:
-        top = ast.parse(source(name)).body
+        top = parsed(name).body
         imported = [node.module for node in top if isinstance(node, ast.ImportFrom)]
         assert "dpquery.engines.sealed" not in imported
 

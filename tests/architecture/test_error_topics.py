@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ DEFAULTS = {
 }
 
 
+@cache
 def codes_in_the_product() -> dict[str, set[str]]:
     """Return each code that is written as a constant, with the files it is in."""
     found: dict[str, set[str]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from dpquery.accounting.accountant import Promise
 from dpquery.engines.lockdown import PINNED
 from dpquery.engines.sealed import Sealed
-from dpquery.kernel import measurement, ranked
 from dpquery.kernel.measurement import Group, measured, statements_of
 from dpquery.kernel.postprocess import table_of
 from dpquery.kernel.prepare import Prepared, Terms, prepare
@@ -34,21 +33,6 @@ Rows = list[tuple[Any, ...]]
 def price(shop: Catalog) -> Price:
     """Price one query on the shop."""
     return lambda sql, terms=TERMS: prepare(sql, shop, terms)
-
-
-@pytest.fixture
-def no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure exactly: no noise is added, and the best candidate is chosen."""
-
-    def best(
-        _choice: object, penalties: Sequence[Sequence[int]], _loss: object
-    ) -> list[int]:
-        return [min(range(len(p)), key=p.__getitem__) for p in penalties]
-
-    monkeypatch.setattr(
-        measurement, "measure", lambda _noise, exact, _loss: list(exact)
-    )
-    monkeypatch.setattr(ranked, "choose", best)
 
 
 ORDERS = (

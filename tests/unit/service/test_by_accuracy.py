@@ -295,12 +295,13 @@ def test_statistics_within_an_amount(
     assert release.notes[0].startswith("within ")
 
 
+@pytest.mark.usefixtures("no_noise")  # rounds go by what was released
 def test_a_statistic_costs_about_what_it_would_at_once(session: Session) -> None:
-    """At most 2.25 times, the step of the last round, where intervals are straight."""
+    """At most 1.6 times, the step of the last round, where intervals are straight."""
     sql = "SELECT VAR_POP(age) AS v, COUNT(*) AS n FROM patients"
     release = session.query(sql, within="3%")
     errors = [relative_error(release, name) for name in "vn"]
-    assert 0.03 / 1.5 / 1.1 < max(errors) <= 0.03
+    assert 0.03 / 1.25 / 1.1 < max(errors) <= 0.03
 
 
 def test_a_statistic_has_a_price_beforehand(session: Session) -> None:
