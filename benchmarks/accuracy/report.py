@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.accuracy.scores import (
@@ -94,15 +95,34 @@ def _silent(results: Sequence[Result], peers: Sequence[str]) -> list[str]:
 
 def diagnosis(results: Sequence[Result]) -> str:
     """Return where our error is from, beside the best norm clip that there is."""
-    heads = ("RMSE", "noise", "bias", "norm oracle", "over it")
+    heads = ("RMSE", "noise", "bias", "norm oracle", "over it", "it / peer")
     lines = [f"{'of our own error':<{NAME}}" + "".join(f"{h:>12}" for h in heads)]
     for each in results:
         own, best = each.own, _rmse(each.floor)
         noise = math.sqrt(max(0.0, own.rmse**2 - own.bias**2))
         cells = [_number(x) for x in (own.rmse, noise, own.bias, best)]
-        cells.append(_number(own.rmse / best))
+        cells += [_number(own.rmse / best), _number(each.floor_ratio)]
         lines.append(f"{each.name:<{NAME}}" + "".join(f"{cell:>12}" for cell in cells))
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_out_of_reach(results)])
+
+
+def _out_of_reach(results: Sequence[Result]) -> list[str]:
+    """Return which aims not even the best norm clip would meet, known for nothing."""
+    floors = [ratio for each in results if (ratio := each.floor_ratio) > 0]
+    above = sum(ratio > GOAL for ratio in floors)
+    mean = f"{geometric_mean(floors):.2f}" if floors else "-"
+    said = (
+        f"even the best norm clip has over 1/2 of the best peer's RMSE on {above} of "
+        f"{len(floors)} lines; geometric mean {mean}"
+    )
+    found = [said]
+    for each in results:
+        most = max((score.released for score in each.scores.values()), default=0)
+        if not each.public and each.groups < RELEASED_GOAL * most:
+            found.append(
+                f"{each.name}: there are not 3 times the groups of the best peer"
+            )
+    return found
 
 
 def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:

@@ -92,6 +92,14 @@ class Result:
         return self.own.rmse / min(errors) if errors else math.nan
 
     @property
+    def floor_ratio(self) -> float:
+        """The error of the best norm clip over the best peer's; NaN: not known."""
+        errors = [v.rmse for v in self.scores.values()]
+        if not isinstance(self.floor, Score) or not errors:
+            return math.nan
+        return self.floor.rmse / min(errors)
+
+    @property
     def released(self) -> float:
         """Groups that we released, over those that the best peer did."""
         most = max((each.released for each in self.scores.values()), default=0)
