@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 FALSE_ALARM = 1e-5
 """The chance that noise alone makes a histogram that says something."""
 FALSE_BIN = 1e-3
-"""The chance that noise alone makes one bin beside the highest count; a quarter of it
-an octave further, and so on: a false bin an octave further away doubles the noise of
-all later answers, and their variance is four times as large."""
+"""The chance that noise alone makes one bin beside the highest count, or a union of one
+more value; a quarter of it an octave further, and so on: a false bin an octave further
+away doubles the noise of all later answers, and their variance is four times as large.
+"""
 RUN = 2
 """Octaves in which most units are: their counts together say what none says alone."""
 PARTS = 4
@@ -30,9 +31,6 @@ STEEPEST = 3.0
 """How many times numbers of units may change over a bin, as a logarithm."""
 APART = 0.1
 """How far units of many rows are taken to be from others, in parts of the farthest."""
-SURE = 3.0
-"""Standard deviations that a union is to be above a smaller one for its values to be
-there: if noise alone made it, every unit would keep many values for nothing."""
 ONE_IN_TWENTY = 1.645
 """Standard deviations that noise exceeds, in one direction, one time in twenty."""
 
@@ -126,15 +124,17 @@ def best_kept(
 
     With l values a unit, and K *groups*, noise costs K (Δ(l)·noise)² in all. What is
     lost is what the union of l has less than the whole one. That is the last one that
-    is surely larger than those before it. With few values that many units have it is
-    the first: larger ones do not stand out of their noise. With nearly unique values
-    it is one of large l. Where nothing is sure, the least noise is best.
+    is surely larger than those before it, and the surer the more noise it costs. With
+    few values that many units have it is the first: larger ones do not stand out of
+    their noise. With nearly unique values it is one of large l. Where nothing is sure,
+    the least noise is best.
     """
     sizes = {1 << unions.first + at: size for at, size in enumerate(unions.counts)}
     whole = min(sizes)
     for kept, size in sizes.items():
         apart = unions.deviation * math.hypot(kept, whole)
-        if size - sizes[whole] > SURE * apart:
+        surely = -NormalDist().inv_cdf(FALSE_BIN * (whole / kept) ** 2)
+        if kept > whole and size - sizes[whole] > surely * apart:
             whole = kept
 
     def error(kept: int) -> float:
