@@ -110,8 +110,9 @@ class _Database:
                 return {"done": self._do(cursor, request)}
         except RefusedError as error:
             return {"refused": error.message, "at": error.at}
-        except TooLongError:
-            return {"large": True}
+        except TooLongError:  # what is left of it in memory may fail the next one
+            self.sound = False
+            return {"large": True, "last": True}
         except duckdb.Error as error:
             self.sound = not isinstance(error, _BROKEN)
         except Exception:  # noqa: BLE001 -- MemoryError, or what nobody thought of

@@ -35,6 +35,11 @@ which is the most that can be too much."""
 CROOKED = 1.5
 """How many times longer one side of an interval may be than the other, in proportion:
 noise that is a fifth of a count at 95 % makes one over it as crooked."""
+FAR = 1.2
+"""How many times narrower a statistic's interval has to be for its width to be a rough
+guide: of values that are far from exact, widths are too."""
+SHORT = 0.85
+"""The part of that way that is gone at once."""
 HEAVY = 1.3
 """How many times longer its tails may be than a normal law's. Of 999 replicates, both
 are off by some 6 %."""
@@ -133,6 +138,8 @@ def _need_of_number(
         if steps is not None:  # how far it is nobody can tell yet
             return Need(error, steps, steps, done)
         least, ratio = least / REDRAWN, ratio * REDRAWN
+        if ratio > FAR:  # from nearer by, the rest of the way is seen better
+            ratio = max(FAR, SHORT * ratio)
     return Need(error, least, least if far else ratio, done)
 
 
