@@ -29,7 +29,7 @@ def generate(scale: float, cache: Path) -> Path:
     """
     Return a DuckDB file with TPC-H at *scale*; it is made once.
 
-    All columns are NOT NULL, as in the schema of TPC-H (its clause 1.4).
+    All columns are declared NOT NULL: its generator leaves no value out.
     """
     database = cache / f"tpch-declared-{scale:g}.duckdb"
     if database.exists():

@@ -50,8 +50,8 @@ def _released(each: Result) -> list[str]:
     """Return released groups, ours and the best peer's, and how many there are."""
     if each.public:
         return ["", str(each.groups)]
-    best = max((score.released for score in each.scores.values()), default=0)
-    return [f"{each.own.released:.0f} vs {best:.0f}", str(each.groups)]
+    both = f"{each.own.released:.0f} vs {each.most_released:.0f}"
+    return [both, str(each.groups)]
 
 
 def verdicts(results: Sequence[Result]) -> list[str]:
@@ -115,14 +115,13 @@ def _out_of_reach(results: Sequence[Result]) -> list[str]:
         f"even the best norm clip has over 1/2 of the best peer's RMSE on {above} of "
         f"{len(floors)} lines; geometric mean {mean}"
     )
-    found = [said]
-    for each in results:
-        most = max((score.released for score in each.scores.values()), default=0)
-        if not each.public and each.groups < RELEASED_GOAL * most:
-            found.append(
-                f"{each.name}: there are not 3 times the groups of the best peer"
-            )
-    return found
+    few = (
+        each
+        for each in results
+        if not each.public and each.groups < RELEASED_GOAL * each.most_released
+    )
+    lacking = "there are not 3 times the groups of the best peer"
+    return [said, *(f"{each.name}: {lacking}" for each in few)]
 
 
 def as_json(results: Sequence[Result]) -> list[dict[str, Any]]:

@@ -88,21 +88,27 @@ class Result:
 
     def ratio(self, peer: str | None = None) -> float:
         """Return our error over that of *peer*, or of the best; NaN: no answer."""
-        errors = [v.rmse for k, v in self.scores.items() if peer in (None, k)]
-        return self.own.rmse / min(errors) if errors else math.nan
+        return self.own.rmse / self._least(peer)
+
+    def _least(self, peer: str | None = None) -> float:
+        errors = (v.rmse for k, v in self.scores.items() if peer in (None, k))
+        return min(errors, default=math.nan)
 
     @property
     def floor_ratio(self) -> float:
         """The error of the best norm clip over the best peer's; NaN: not known."""
-        errors = [v.rmse for v in self.scores.values()]
-        if not isinstance(self.floor, Score) or not errors:
-            return math.nan
-        return self.floor.rmse / min(errors)
+        found = self.floor
+        return found.rmse / self._least() if isinstance(found, Score) else math.nan
+
+    @property
+    def most_released(self) -> float:
+        """Groups that the best peer released."""
+        return max((each.released for each in self.scores.values()), default=0)
 
     @property
     def released(self) -> float:
         """Groups that we released, over those that the best peer did."""
-        most = max((each.released for each in self.scores.values()), default=0)
+        most = self.most_released
         if most:
             return self.own.released / most
         return math.inf if self.own.released else math.nan

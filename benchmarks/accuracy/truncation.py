@@ -268,7 +268,7 @@ def _averages(
     size = len(cells.groups)
     rows = np.bincount(cells.group, cells.rows, size)
     truth = np.bincount(cells.group, centred, size) / rows
-    widths = counts(int(cells.width.max()))
+    widths, points = counts(int(cells.width.max())), noise.points()
     for c in counts(int(cells.rows.max())):
         kept = np.minimum(1, c / cells.rows)
         counted = _expected(cells, cells.rows * kept, widths)
@@ -279,7 +279,7 @@ def _averages(
                 drawn = noise.scale(k, c * half, share * part)
                 above = np.sqrt(drawn**2 + spread / noise.variance(1))
                 below = noise.scale(k, c, share * (1 - part))
-                square = quotients(total, n, above, below, half, noise.points())
+                square = quotients(total, n, above, below, half, points)
                 square += (mean - truth) ** 2
                 bare = math.sqrt(float(np.mean((mean - truth) ** 2)))
                 yield Best(float(np.mean(square)), k, c, len(truth), bare)

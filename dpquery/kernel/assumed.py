@@ -60,7 +60,7 @@ def assumed_errors(
         names, rows = above.run(post.computed, tables)
         sampling = Sampling(prepared, above, groups, tables, names, rows)
         bars = sampling.of_columns()
-    except Exception:  # noqa: BLE001 -- whatever fails above the boundary, or in time
+    except Exception:  # noqa: BLE001 -- a price must not be lost for its errors (bars.py)
         return {}
     return {
         post.outputs[at].name: _assumed(rows[0][at], found[0], confidence)

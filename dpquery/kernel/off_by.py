@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from dpquery.kernel.pricing import PricedChoice
 from dpquery.kernel.ranked import cell_size
-from dpquery.kernel.several import DIVISIONS, factor, tree
-from dpquery.noise.ranks import HALVES, End, end_rank
+from dpquery.kernel.several import row_units, tree
+from dpquery.noise.ranks import End, end_rank
 from dpquery.plan.aggregates import RankEstimator
 
 if TYPE_CHECKING:
     from dpquery.kernel.pricing import PricedStep
-    from dpquery.kernel.several import Depth, PricedQuantiles, Step
+    from dpquery.kernel.several import Depth, PricedQuantiles
     from dpquery.noise.calibration import Choice
     from dpquery.plan.aggregates import RankTarget
     from dpquery.plan.program import BoundedRanking, ReleasedColumn
@@ -91,7 +91,7 @@ def _of_several(
     """
     cuts: dict[int | None, Scales] = {None: {}}
     for steps, depth in zip(tree(choice.targets), choice.depths, strict=True):
-        rows = _rows(steps, ranking)
+        rows = row_units(steps, ranking)
         for step in steps:
             share = step.aim.numerator / step.aim.denominator
             found = _mean(cuts[step.after], cuts[step.before], share)
@@ -116,9 +116,3 @@ def _choices(depth: Depth) -> list[tuple[str, Choice]]:
     """Return the choices that find a bin, by their names."""
     coarse = [] if depth.coarse is None else [("coarse", depth.coarse[0])]
     return [*coarse, ("fine", depth.fine[0])]
-
-
-def _rows(steps: list[Step], ranking: BoundedRanking) -> float:
-    """Return how many units of a depth's penalties a row is."""
-    least = min(factor(step, steps) * step.aim.denominator for step in steps)
-    return HALVES * DIVISIONS * ranking.steps * least

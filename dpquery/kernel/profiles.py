@@ -270,7 +270,7 @@ def _published(missing: Sequence[Sought], found: Sequence[StoredReadings]) -> Pu
         found_ = stored.values[()] if union else [n for (n,) in stored.values.values()]
         noises = stored.noise if union else stored.noise * len(found_)
         for bin_, count, noise in zip(sought.bins, found_, noises, strict=True):
-            up_to = step_size(sought) * 2.0 ** (bin_ / sought.per_octave)
+            up_to = step_size(sought) * sought.end(bin_)
             rows.append((told(sought, bin_), up_to, count))
             estimates.append(Linear(((1.0, Reading(count, noise)),)))
     columns = ("size_of", "up_to", "units")

@@ -40,11 +40,12 @@ from dpquery.kernel.targets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from dpquery.kernel.prepare import Prepared
     from dpquery.kernel.release import Answer
     from dpquery.noise.intervals import Estimate
+    from dpquery.plan.program import Output
 
     Ask = Callable[[Prepared], Answer]
     Epsilon = Callable[[Loss], float]
@@ -126,14 +127,14 @@ class _Rounds:
             return None, said
         if not every:  # nothing is shown yet: noise may hide it
             factor = {output.name: 4.0 for output in targeted(self.usual)}
-        following = self._fitting(losses, self._multiplied(losses, factor))
+        following = self._fitting(losses, multiplied(self.usual, losses, factor))
         return following, said
 
     def _may_be_reached(self, losses: Losses, name: str, need: Need) -> bool:
         """Return whether the limit allows a value to reach the target at all."""
         if math.isinf(need.least):
             return False
-        asked = self._multiplied(losses, {name: max(need.least, 1.0)})
+        asked = multiplied(self.usual, losses, {name: max(need.least, 1.0)})
         return _sum(asked) <= self.left
 
     def _growth(self, need: Need) -> float:
@@ -143,10 +144,6 @@ class _Rounds:
         steady = self.lossless and not self.rules.target.relative
         least = 1.0 if steady else math.sqrt(growth)
         return max(least, need.next * margin)
-
-    def _multiplied(self, losses: Losses, factor: Mapping[str, float]) -> Losses:
-        """Return losses for intervals that are narrower by a factor for each column."""
-        return multiplied(self.usual, losses, factor)
 
     def _fitting(self, losses: Losses, following: Losses) -> Losses | None:
         """Return *following*, or as much of it as there is room for."""
@@ -175,9 +172,10 @@ class _Rounds:
         found = {}
         shaped = self.usual.shaping.any  # then there are no such intervals at all
         computed = set() if shaped else self._computed
-        for name in dict.fromkeys((*published.estimates, *self._named)):
+        outputs = {output.name: output for output in targeted(self.usual)}
+        for name in dict.fromkeys((*published.estimates, *outputs)):
             place = published.columns.index(name)
-            bars, null = published.estimates.get(name), self._null(name)
+            bars, null = published.estimates.get(name), self._null(outputs.get(name))
             cells = []
             for at in rows:
                 cell, bar = published.rows[at][place], bars[at] if bars else None
@@ -189,18 +187,12 @@ class _Rounds:
             ]
         return found
 
-    @property
-    def _named(self) -> list[str]:
-        """The columns that the target is for, by their names."""
-        return [output.name for output in targeted(self.usual)]
-
-    def _null(self, name: str) -> Estimate | None:
+    def _null(self, output: Output | None) -> Estimate | None:
         """Return what is known of a NULL in a column: a mean over hardly any rows."""
-        for output in targeted(self.usual):
-            if output.name == name and output.cell is not None:
-                place = output.cell.levels[0], output.cell.column
-                return over_nothing(*self.usual.column(*place))
-        return None
+        if output is None or output.cell is None:
+            return None
+        place = output.cell.levels[0], output.cell.column
+        return over_nothing(*self.usual.column(*place))
 
     @property
     def _computed(self) -> set[str]:
@@ -223,11 +215,8 @@ class _Rounds:
         that only just show are far from any target in per cent.
         """
         published = answer.published
-        keys = [
-            at
-            for at, name in enumerate(published.columns)
-            if name not in published.estimates and name not in self._named
-        ]
+        noisy = {*published.estimates, *(o.name for o in targeted(self.usual))}
+        keys = [at for at, name in enumerate(published.columns) if name not in noisy]
         named = [tuple(row[at] for at in keys) for row in published.rows]
         if self.wanted is None and named:
             self.wanted = frozenset(named)

@@ -93,9 +93,7 @@ class PricedQuantiles:
 
     def units(self, ranking: BoundedRanking) -> int:
         """Return how many units of a last penalty a row is away from the next."""
-        steps = tree(self.targets)[-1]
-        least = min(factor(step, steps) * units_of_a_row(step.aim) for step in steps)
-        return least * DIVISIONS * ranking.steps
+        return row_units(tree(self.targets)[-1], ranking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +177,12 @@ def _common(steps: Sequence[Step]) -> int:
 def factor(step: Step, steps: Sequence[Step]) -> int:
     """Return what a penalty of *step* is multiplied by, to move by at most C."""
     return _common(steps) // score_sensitivity(step.aim, 1)
+
+
+def row_units(steps: Sequence[Step], ranking: BoundedRanking) -> int:
+    """Return how many units of a depth's penalties a row is away from the next."""
+    least = min(factor(step, steps) * units_of_a_row(step.aim) for step in steps)
+    return least * DIVISIONS * ranking.steps
 
 
 def row_of(step: Step, targets: Sequence[RankTarget], ranking: BoundedRanking) -> int:

@@ -3,7 +3,7 @@
 Noise of standard deviation σ has ρ = Δ²/(2σ²), so that a target of ± alpha is a loss
 before anything is measured (theory.md 4.6). Where the error depends on the data, as of
 averages, of statistics and of targets in per cent, the same is computed for assumed
-groups. What is computed from several of them has no price before it is answered.
+groups; for what is computed from several of them, quotes.py does.
 """
 
 from __future__ import annotations

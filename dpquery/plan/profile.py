@@ -12,6 +12,7 @@ none: the number falls by 2^b at most, and never rises (theory.md 2.6).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,6 +62,10 @@ class Sought:
     per_octave: int = 1
     """Bins between a size and its double; 1 for UNION."""
 
+    def end(self, bin_: int) -> float:
+        """Return the largest size of a bin."""
+        return size_at(bin_, self.per_octave)
+
     @property
     def bins(self) -> range:
         """The bins that there is a number for; of UNION they are powers of two."""
@@ -83,7 +88,12 @@ class Histogram:
 
     def end(self, bin_: int) -> float:
         """Return the largest size of a bin."""
-        return float(2.0 ** (bin_ / self.per_octave))
+        return size_at(bin_, self.per_octave)
+
+
+def size_at(place: float, per_octave: int) -> float:
+    """Return the size at a place among bins; a whole number is the end of one."""
+    return math.pow(2, place / per_octave)
 
 
 def step_of(sought: Sought) -> ReleaseStep:

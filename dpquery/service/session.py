@@ -401,7 +401,7 @@ class Session:
     def _priced(
         self, prepared: Prepared, left: Loss, price: Loss, more: tuple[str, ...] = ()
     ) -> Price:
-        """Return *price* with what is worth knowing; *left* is what remains then."""
+        """Return *price* with notes, but no errors; *left* is what remains then."""
         cost = self._purse.cost(price)
         return Price(
             epsilon=cost.epsilon,
@@ -409,7 +409,6 @@ class Session:
             rho=cost.rho,
             remaining=self._purse.amount(left),
             queries_left=how_many(left, prepared.loss),
-            expected=expected(prepared),
             notes=(*more, *notes(prepared)),
             explanation="\n".join([explain(prepared), *more]),
         )
@@ -426,7 +425,7 @@ class Session:
             id=answer.id,
             columns=published.columns,
             rows=published.rows,
-            price=price,
+            price=replace(price, expected=expected(prepared)),
             remaining=self._purse.amount(left),
             replayed=answer.replayed,
             notes=list(published.notes),

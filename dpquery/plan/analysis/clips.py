@@ -11,6 +11,8 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from dpquery.plan.profile import size_at
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -39,8 +41,8 @@ def highest(histogram: Histogram) -> int | None:
     """
     Return the highest bin that is surely not empty; ``None``: there is none.
 
-    Theory.md 2.8, with a chance of a false bin for what it would cost (Amin et al.
-    2019 clip at a count of units, and so has this to find few units far away).
+    Theory.md 2.8, but for the chance of a false bin, which follows from its cost: few
+    units decide the best limit (Amin et al. 2019), so that few have to be found.
     """
     run, count = _fullest(histogram)
     quantile = -NormalDist().inv_cdf(FALSE_ALARM / (len(histogram.counts) + 1))
@@ -98,11 +100,11 @@ def best_limit(
     if top is None:
         return None
     best, least = None, math.inf
+    noises = groups * groups if of_mean else groups
     number = total = squares = 0.0  # of units above the limit
     for limit, units_there in reversed(list(_sizes(histogram, top))):
         lost = total - number * limit
-        error = groups * (limit * noise) ** 2
-        error *= groups if of_mean else 1
+        error = noises * (limit * noise) ** 2
         if of_mean and of_rows:
             by_chance = squares - 2 * limit * total + number * limit**2
             error += (APART * lost) ** 2 + groups * max(0.0, by_chance)
@@ -196,8 +198,7 @@ def _sizes(histogram: Histogram, top: int) -> Iterator[tuple[float, float]]:
         places = [(part + 1) / PARTS for part in range(PARTS)]
         dense = [math.exp(steep * place) for place in places]
         for place, weight in zip(places, dense, strict=True):
-            bin_ = histogram.first + at - 1 + place
-            size = math.pow(2, bin_ / histogram.per_octave)
+            size = size_at(histogram.first + at - 1 + place, histogram.per_octave)
             yield size, count * weight / sum(dense)
 
 

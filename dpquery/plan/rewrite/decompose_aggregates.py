@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from dpquery.plan.relations import Owned
 
 ONE = Fraction(1)
+SUMS_OF_SQUARES = frozenset({PairKind.REGR_SXX, PairKind.REGR_SYY, PairKind.REGR_SXY})
+"""Of pairs: they grow with the rows, and are no means."""
 Key = tuple[Expression, "Clamp | None"]
 
 
@@ -184,9 +186,6 @@ def _is_ratio(estimator: Estimator) -> bool:
             return kind not in SUMS_OF_SQUARES
         case _:
             return False
-
-
-SUMS_OF_SQUARES = frozenset({PairKind.REGR_SXX, PairKind.REGR_SYY, PairKind.REGR_SXY})
 
 
 def counted_once(made: Decomposed, source: Owned) -> Decomposed:

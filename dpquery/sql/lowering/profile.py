@@ -104,7 +104,7 @@ def _norm(sought: Sought, chain: Chain) -> exp.Expr:
 def _bin(sought: Sought) -> exp.Expr:
     """Return the bin of a size, within the ends."""
     size = or_zero(cast(plain(SIZE), "DOUBLE"))
-    least = _double(2.0 ** (sought.first / sought.per_octave))
+    least = _double(sought.end(sought.first))
     octaves = call("log2", call("greatest", size, least))
     bins = exp.Mul(this=octaves, expression=_double(sought.per_octave))
     bin_ = call("ceil", exp.Sub(this=bins, expression=_double(HAIR)))
